@@ -1,0 +1,114 @@
+//! Filling in the places of a campaign's command. Pure.
+
+use serde_json::{Map, Value};
+
+/// A place that can't be filled in.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{{{place}}}` in the command names nothing of experiment `{experiment}`")]
+pub(crate) struct UnknownPlace {
+    pub place: String,
+    pub experiment: String,
+}
+
+/// What the places of a command may name.
+pub(crate) struct Places<'a> {
+    pub experiment: &'a str,
+    /// `{config}`, `{result}`, `{results}`, `{backend}`, `{cycle}`, `{dataset}`, `{num_samples}`.
+    pub fixed: &'a [(&'a str, String)],
+    /// `{any.dotted.key}`.
+    pub config: &'a Map<String, Value>,
+}
+
+/// Fills in every `{place}`; `{{` and `}}` are braces, and `${…}` is left to the shell.
+pub(crate) fn fill(command: &[String], places: &Places<'_>) -> Result<Vec<String>, UnknownPlace> {
+    command.iter().map(|word| fill_word(word, places)).collect()
+}
+
+fn fill_word(word: &str, places: &Places<'_>) -> Result<String, UnknownPlace> {
+    let mut filled = String::new();
+    let mut rest = word;
+    while let Some(at) = rest.find(['{', '}']) {
+        filled.push_str(&rest[..at]);
+        let (before, tail) = (filled.ends_with('$'), &rest[at..]);
+        if let Some(tail) = tail.strip_prefix("{{") {
+            filled.push('{');
+            rest = tail;
+        } else if let Some(tail) = tail.strip_prefix("}}") {
+            filled.push('}');
+            rest = tail;
+        } else if let Some((place, tail)) = place_at(tail).filter(|_| !before) {
+            filled.push_str(&value_of(place, places)?);
+            rest = tail;
+        } else {
+            filled.push_str(&tail[..1]);
+            rest = &tail[1..];
+        }
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+/// `{name}rest` as (`name`, `rest`), if the name could be a key.
+fn place_at(text: &str) -> Option<(&str, &str)> {
+    let (place, rest) = text.strip_prefix('{')?.split_once('}')?;
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let first = place.chars().next()?;
+    (place.chars().all(word) && (first.is_alphabetic() || first == '_')).then_some((place, rest))
+}
+
+fn value_of(place: &str, places: &Places<'_>) -> Result<String, UnknownPlace> {
+    if let Some((_, value)) = places.fixed.iter().find(|(name, _)| *name == place) {
+        return Ok(value.clone());
+    }
+    let mut keys = place.split('.');
+    let first = keys.next().and_then(|key| places.config.get(key));
+    match keys.fold(first, |value, key| value.and_then(|value| value.get(key))) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(value) => Ok(value.to_string()),
+        None => Err(UnknownPlace {
+            place: place.to_owned(),
+            experiment: places.experiment.to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn filled(word: &str) -> Result<String, String> {
+        let config = json!({"batch": 8, "a": {"b-c": "x y"}, "list": [1, 2]});
+        let fixed = [("config", "/r/config.yaml".to_owned())];
+        let places =
+            Places { experiment: "e", fixed: &fixed, config: config.as_object().unwrap() };
+        fill_word(word, &places).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn places_are_filled_in_and_other_braces_are_left() {
+        for (word, expected) in [
+            ("{config}", "/r/config.yaml"),
+            ("--b={batch}/{a.b-c}", "--b=8/x y"),
+            ("{list}", "[1,2]"),
+            ("{{config}}", "{config}"),
+            ("${HOME} ${config}", "${HOME} ${config}"),
+            ("awk '{ print $1 }'", "awk '{ print $1 }'"),
+            (r#"{"json": 1}"#, r#"{"json": 1}"#),
+            ("a{", "a{"),
+            ("}", "}"),
+            ("é{batch}é", "é8é"),
+        ] {
+            assert_eq!(filled(word).as_deref(), Ok(expected), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_place_that_names_nothing_is_an_error() {
+        assert_eq!(
+            filled("{batsh}").unwrap_err(),
+            "`{batsh}` in the command names nothing of experiment `e`"
+        );
+        assert!(filled("{batch.x}").is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! Which Compose files a campaign uses: the ones it names, or the ones Compose itself would find.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::error::CampaignError;
+use crate::engine::compose::{ComposeProgram, Project};
+
+/// Compose's own names, in its order of preference.
+const NAMES: [&str; 4] =
+    ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+
+/// The project as far as it is known before Compose is asked: files, directory, and what the
+/// user's `COMPOSE_…` variables say.
+pub(crate) fn project(
+    compose: ComposeProgram,
+    named: Option<&Path>,
+    project_name: Option<&str>,
+    base: &Path,
+) -> Result<Project, CampaignError> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let list = |name: &str, separator: &str| -> Vec<String> {
+        let value = variable(name).unwrap_or_default();
+        value.split(separator).filter(|s| !s.is_empty()).map(str::to_owned).collect()
+    };
+    let separator = variable("COMPOSE_PATH_SEPARATOR").unwrap_or_else(|| ":".to_owned());
+    let from_variable = list("COMPOSE_FILE", &separator);
+    let files = match named {
+        Some(file) => vec![file.to_owned()],
+        None if !from_variable.is_empty() => from_variable.iter().map(PathBuf::from).collect(),
+        None => discover(base)?,
+    };
+    let files = files.iter().map(|file| absolute(file)).collect::<Result<Vec<_>, _>>()?;
+    let directory =
+        files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/")).to_owned();
+    let env_files = list("COMPOSE_ENV_FILES", ",");
+    Ok(Project {
+        compose,
+        name: project_name.map(str::to_owned).or_else(|| variable("COMPOSE_PROJECT_NAME")),
+        files,
+        env_files: env_files.iter().map(|f| absolute(Path::new(f))).collect::<Result<_, _>>()?,
+        profiles: list("COMPOSE_PROFILES", ","),
+        directory,
+    })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, CampaignError> {
+    let missing = || CampaignError::ComposeFileMissing { path: path.to_owned() };
+    let path = std::path::absolute(path).map_err(|_| missing())?;
+    if path.to_str().is_none() {
+        return Err(CampaignError::NotUtf8 { path });
+    }
+    if path.is_file() { Ok(path) } else { Err(CampaignError::ComposeFileMissing { path }) }
+}
+
+/// The first folder, from `base` upwards, that holds a Compose file; with its override file.
+fn discover(base: &Path) -> Result<Vec<PathBuf>, CampaignError> {
+    for folder in base.ancestors() {
+        for name in NAMES {
+            let file = folder.join(name);
+            if file.is_file() {
+                let stem = file.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+                let overrides = ["yml", "yaml"]
+                    .map(|extension| folder.join(format!("{stem}.override.{extension}")));
+                let own = overrides.into_iter().find(|file| file.is_file());
+                return Ok(std::iter::once(file).chain(own).collect());
+            }
+        }
+    }
+    Err(CampaignError::NoComposeFile { folder: base.to_owned() })
+}

@@ -1,0 +1,115 @@
+//! What both container strategies share: the project, its worlds, its events, its dependencies.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::attempt::Attempt;
+use super::error::CampaignError;
+use super::ready::{self, Need};
+use super::world::World;
+use crate::cancel::{self, Cancel};
+use crate::engine::ASKING;
+use crate::engine::compose::{Existing, Project};
+use crate::engine::container::Docker;
+use crate::engine::error::EngineError;
+use crate::engine::events::Events;
+use crate::engine::invocation::Invocation;
+use crate::engine::process::capture;
+use crate::engine::reply::{self, Container};
+use crate::engine::resolved::Condition;
+
+/// The containers of a campaign's project.
+#[derive(Debug)]
+pub(crate) struct Containers {
+    pub docker: Docker,
+    /// With the override as its last file.
+    pub project: Project,
+    pub owner: String,
+    pub worlds: Vec<World>,
+    pub dependencies: Vec<(String, Condition)>,
+    /// Those of the services and dependencies that have a healthcheck.
+    pub healthchecks: BTreeMap<String, bool>,
+    pub health_timeout: Duration,
+    pub events: Events,
+}
+
+impl Containers {
+    /// The world of the service that a run needs.
+    pub(crate) fn world(&self, attempt: &Attempt) -> Result<&World, CampaignError> {
+        let service = attempt.service.as_deref().unwrap_or_default();
+        self.worlds.iter().find(|world| world.service == service).ok_or_else(|| {
+            CampaignError::NoService {
+                experiment: attempt.run.clone(),
+                service: service.to_owned(),
+                known: self.worlds.iter().map(|world| world.service.clone()).collect(),
+            }
+        })
+    }
+
+    /// `-e` arguments of a run: values for lem's own variables, bare names for the user's.
+    pub(crate) fn environment(attempt: &Attempt, world: &World) -> Vec<String> {
+        let mut environment = attempt.environment.clone();
+        if let Some(configs) = &world.configs {
+            environment.push(format!("LEM_CONFIGS_DIR={}", configs.display()));
+        }
+        environment.extend(world.pass.iter().cloned());
+        environment
+    }
+
+    /// The `up` lines before the first run: dependencies as they are, then `held` services.
+    pub(crate) fn first(&self, held: &[&str]) -> Vec<Invocation> {
+        let dependencies: Vec<&str> = self.dependencies.iter().map(|d| d.0.as_str()).collect();
+        let mut lines = Vec::new();
+        if !dependencies.is_empty() {
+            lines.push(self.project.up(&dependencies, Existing::UsedAsItIs));
+        }
+        if !held.is_empty() {
+            lines.push(self.project.up(held, Existing::BroughtUpToDate));
+        }
+        lines
+    }
+
+    /// Starts what the runs' services depend on and waits until it is as they ask.
+    pub(crate) async fn start_dependencies(&self, cancel: &Cancel) -> Result<(), CampaignError> {
+        let Some(up) = self.first(&[]).into_iter().next() else { return Ok(()) };
+        self.bring_up(&up, cancel).await?;
+        let needs: Vec<(String, Need)> = self
+            .dependencies
+            .iter()
+            .map(|(name, condition)| {
+                let checked = self.healthchecks.get(name).copied().unwrap_or(false);
+                (name.clone(), Need::of(*condition, checked))
+            })
+            .collect();
+        ready::wait(self, &needs, cancel).await?;
+        Ok(())
+    }
+
+    /// Runs an `up`; what it says when it fails is about a service, not about lem.
+    pub(crate) async fn bring_up(
+        &self,
+        up: &Invocation,
+        cancel: &Cancel,
+    ) -> Result<(), CampaignError> {
+        let reply = capture(up, self.health_timeout, cancel).await?;
+        match reply.success(up) {
+            Ok(_) => Ok(()),
+            Err(EngineError::Failed { complaint, .. }) => {
+                let service = up.arguments.last().cloned().unwrap_or_default();
+                Err(CampaignError::NotReady { service, reason: complaint, log: String::new() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A short question to docker that Ctrl-C does not cut off: it is part of cleaning up.
+    pub(crate) async fn ask(&self, invocation: &Invocation) -> Result<String, EngineError> {
+        let (_raise, never) = cancel::pair();
+        capture(invocation, ASKING, &never).await?.success(invocation)
+    }
+
+    /// The containers with a label.
+    pub(crate) async fn list(&self, label: &str) -> Result<Vec<Container>, EngineError> {
+        Ok(reply::containers(&self.ask(&self.docker.list(label)).await?)?)
+    }
+}

@@ -1,0 +1,68 @@
+//! A fresh container for every run: `docker compose run --rm`.
+
+use std::time::{Duration, Instant};
+
+use super::attempt::{Attempt, Lifeline};
+use super::containers::Containers;
+use super::error::CampaignError;
+use super::world::{Entry, INNER};
+use crate::engine::compose::Command;
+use crate::engine::container::{CAMPAIGN, OWNER, RUN};
+use crate::engine::invocation::Invocation;
+
+/// Runs in containers of their own.
+#[derive(Debug)]
+pub(crate) struct Ephemeral {
+    pub containers: Containers,
+}
+
+impl Ephemeral {
+    /// `docker compose run --rm … SERVICE COMMAND`.
+    pub(crate) fn invocation(
+        &self,
+        attempt: &Attempt,
+        lifeline: Lifeline,
+    ) -> Result<Invocation, CampaignError> {
+        let world = self.containers.world(attempt)?;
+        let environment = Containers::environment(attempt, world);
+        let labels = [
+            format!("{OWNER}={}", self.containers.owner),
+            format!("{CAMPAIGN}={}", attempt.instance),
+            format!("{RUN}={}", attempt.run),
+        ];
+        let inner = attempt.inner_words(lifeline);
+        let (entrypoint, words) = match &world.entry {
+            // `run` keeps the entrypoint, so the words are its arguments.
+            Entry::Through(_) => (None, std::iter::once(INNER.to_owned()).chain(inner).collect()),
+            Entry::Instead => (Some(INNER), inner),
+        };
+        let command = Command { service: &world.service, environment: &environment, words };
+        Ok(self.containers.project.run(&attempt.container, &labels, entrypoint, &command))
+    }
+
+    /// Removes the run's container until it is absent twice: a request that was under way when the
+    /// client ended still makes one.
+    pub(crate) async fn make_sure_gone(&self, attempt: &Attempt) -> Result<(), CampaignError> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut tick = tokio::time::interval(Duration::from_millis(250));
+        let mut absent = 0;
+        while absent < 2 {
+            tick.tick().await;
+            let left = self.containers.list(&format!("{RUN}={}", attempt.run)).await?;
+            let ids: Vec<&str> = left.iter().map(|container| container.id.as_str()).collect();
+            if ids.is_empty() {
+                absent += 1;
+                continue;
+            }
+            absent = 0;
+            self.containers.ask(&self.containers.docker.remove(&ids)).await?;
+            if Instant::now() > deadline {
+                return Err(CampaignError::LeftBehind {
+                    what: attempt.container.clone(),
+                    command: self.containers.docker.remove(&[&attempt.container]).to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+}

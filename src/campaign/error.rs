@@ -1,0 +1,79 @@
+//! Why a campaign can't go on. A failing experiment is none of these: it is an outcome.
+
+use std::path::PathBuf;
+
+use super::command::UnknownPlace;
+use super::grid::GridError;
+use super::world::ReadOnlyResults;
+use crate::cancel::Signal;
+use crate::engine::error::EngineError;
+use crate::lock::{Holder, LockError};
+use crate::record::RecordError;
+use crate::yaml::YamlError;
+
+/// A situation that ends a campaign, or keeps it from starting.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CampaignError {
+    #[error("there is no campaign file `{}`", path.display())]
+    NoCampaignFile { path: PathBuf },
+    #[error(transparent)]
+    File(#[from] YamlError),
+    #[error("`{key}` in `{}`: {reason}", path.display())]
+    Senseless { path: PathBuf, key: String, reason: String },
+    #[error("experiment file `{}` does not exist", path.display())]
+    NoConfig { path: PathBuf },
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    #[error(transparent)]
+    Place(#[from] UnknownPlace),
+    #[error("no Compose file in `{}` or above it", folder.display())]
+    NoComposeFile { folder: PathBuf },
+    #[error("the Compose file `{}` does not exist", path.display())]
+    ComposeFileMissing { path: PathBuf },
+    #[error("Compose refuses {files}:\n{complaint}")]
+    ComposeFileBroken { files: String, complaint: String },
+    #[error("experiment `{experiment}` names no `backend`, and there are several services: {known}")]
+    NoBackend { experiment: String, known: String },
+    #[error("experiment `{experiment}` needs service `{service}`, which the Compose file lacks")]
+    NoService { experiment: String, service: String, known: Vec<String> },
+    #[error("`{}` is not UTF-8, which Compose files can't hold", path.display())]
+    NotUtf8 { path: PathBuf },
+    #[error(transparent)]
+    ReadOnlyResults(#[from] ReadOnlyResults),
+    #[error("the container build of lem is missing: {reason}")]
+    NoInner { reason: String },
+    #[error("`{}` can't be written", path.display())]
+    Unwritable { path: PathBuf, source: std::io::Error },
+    #[error("service `{service}` can't write its results in the container (`{}`)", folder.display())]
+    UnwritableInside { service: String, folder: PathBuf, log: PathBuf },
+    #[error("image `{image}` of service `{service}` could not be made")]
+    NoImage { service: String, image: String, source: EngineError },
+    #[error("service `{service}` already runs in container `{container}`, which lem did not start")]
+    Foreign { service: String, container: String },
+    #[error("service `{service}` has a second container, `{container}`, which exec might enter")]
+    OneOff { service: String, container: String },
+    #[error("service `{service}` did not become ready: {reason}")]
+    NotReady { service: String, reason: String, log: String },
+    #[error("project `{project}` is in use: {holder}")]
+    Busy { project: String, holder: Holder },
+    #[error("campaign `{campaign}` was not finished the last time")]
+    Unfinished { campaign: String, done: usize, total: usize },
+    #[error("there is nothing to resume: {reason}")]
+    NothingToResume { reason: String },
+    #[error("the campaign is not the one that was interrupted: its experiments, cycles or order changed")]
+    Drifted { campaign: String },
+    #[error("the question can't be asked: there is no terminal, and no `--yes`")]
+    NoAnswer,
+    #[error("stopped by {signal}")]
+    Interrupted { signal: Signal },
+    #[error("the engine went away during run {run}")]
+    EngineLost { run: String },
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error("teardown left something behind: {what}")]
+    LeftBehind { what: String, command: String },
+}

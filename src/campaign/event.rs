@@ -1,0 +1,121 @@
+//! What happens in a campaign, for whoever shows or reads it. One line of JSON each with `--json`.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::verdict::Verdict;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Event {
+    CampaignStarted {
+        campaign: String,
+        /// The UUID of this execution of the campaign.
+        campaign_id: String,
+        strategy: String,
+        /// Runs to do now; fewer than `total` when resumed.
+        runs: usize,
+        total: usize,
+        results: PathBuf,
+    },
+    /// Images are made, services are started and waited for.
+    Preparing {
+        what: String,
+    },
+    /// Something that the user should know and that changes nothing.
+    Warning {
+        message: String,
+    },
+    GapStarted {
+        seconds: f64,
+        next: String,
+    },
+    RunStarted {
+        run: String,
+        experiment: String,
+        cycle: u32,
+        position: u32,
+        attempt: u32,
+        service: Option<String>,
+        log: PathBuf,
+    },
+    /// A held container had to be started again before a run.
+    ServiceRestarted {
+        service: String,
+        restarts: u32,
+    },
+    RunEnded {
+        run: String,
+        experiment: String,
+        cycle: u32,
+        position: u32,
+        verdict: Verdict,
+        exit_code: Option<i32>,
+        /// From the start of the container's client to its end.
+        seconds: f64,
+        /// Of that, the command itself.
+        command_seconds: Option<f64>,
+        result: Option<PathBuf>,
+        log: PathBuf,
+        /// The end of the log, of a run that did not complete.
+        last_lines: Vec<String>,
+        hint: Option<String>,
+    },
+    TeardownStarted,
+    /// Containers are left up on purpose.
+    LeftRunning {
+        services: Vec<String>,
+        stop_with: String,
+    },
+    CampaignEnded(Summary),
+}
+
+/// A campaign at its end.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Summary {
+    pub campaign: String,
+    pub campaign_id: String,
+    pub strategy: String,
+    /// `finished` or `interrupted`.
+    pub state: &'static str,
+    pub total: usize,
+    pub completed: usize,
+    pub failed: usize,
+    /// Interrupted or not yet tried: what a resume would do.
+    pub remaining: usize,
+    /// Completed runs without a result file.
+    pub without_result: usize,
+    pub seconds: f64,
+    pub experiments: Vec<ExperimentSummary>,
+    /// How often each held container had to be started again.
+    pub restarts: Vec<(String, u32)>,
+    pub time: TimeSpent,
+    pub results: PathBuf,
+}
+
+/// The runs of one experiment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct ExperimentSummary {
+    pub experiment: String,
+    pub runs: usize,
+    pub completed: usize,
+    pub failed: usize,
+    /// Of the commands that completed; seconds.
+    pub mean_seconds: Option<f64>,
+    /// Half the width of the 95 % confidence interval of the mean, from two runs on.
+    pub confidence_seconds: Option<f64>,
+}
+
+/// Where the time of this execution went, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub(crate) struct TimeSpent {
+    /// In the commands.
+    pub runs: f64,
+    /// Starting and removing containers around the commands.
+    pub containers: f64,
+    pub gaps: f64,
+    /// Services started and waited for, teardown.
+    pub services: f64,
+}

@@ -1,0 +1,332 @@
+//! One execution of a campaign, from the record of its beginning to its summary.
+//!
+//! Order matters: the record says that a run begins before docker hears of it, and the guard is
+//! armed before the first container.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::containers::Containers;
+use super::ephemeral::Ephemeral;
+use super::error::CampaignError;
+use super::event::{Event, Summary, TimeSpent};
+use super::file::ContainerStrategy;
+use super::local::Local;
+use super::override_file::{self, Between};
+use super::persistent::Persistent;
+use super::plan::{Plan, Run};
+use super::runner::{Instance, Runner, now, since};
+use super::settings::{RunnerKind, Settings};
+use super::site::Site;
+use super::strategy::Strategy;
+use super::summary;
+use super::teardown::Teardown;
+use crate::cancel::Cancel;
+use crate::engine::events::Events;
+use crate::engine::process::capture;
+use crate::record::{self, CampaignState, Store};
+use crate::{durable, yaml};
+
+/// Everything that is decided before a campaign starts.
+#[derive(Debug)]
+pub(crate) struct Campaign {
+    pub name: String,
+    /// The campaign file, absolute.
+    pub file: PathBuf,
+    pub plan: Plan,
+    pub settings: Settings,
+    /// The campaign's results folder.
+    pub results: PathBuf,
+    /// Where containers are used.
+    pub site: Option<Site>,
+    /// The flags it is started with, for a later resume.
+    pub flags: String,
+    /// The instance that goes on; absent for a new one.
+    pub resumed: Option<String>,
+}
+
+impl Campaign {
+    /// How the runs run, for people: `ephemeral`, `persistent` or `local`.
+    pub(crate) fn strategy_name(&self) -> String {
+        match self.settings.runner {
+            RunnerKind::Docker => self.settings.strategy.to_string(),
+            RunnerKind::Local => "local".to_owned(),
+        }
+    }
+
+    /// The instance that an execution would have.
+    pub(crate) fn instance(&self) -> Result<Instance, CampaignError> {
+        let worlds = self.site.as_ref().map(Site::worlds).transpose()?.unwrap_or_default();
+        Ok(Instance {
+            id: self.resumed.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+            campaign: self.name.clone(),
+            results: self.results.clone(),
+            service_of: self.site.as_ref().map(|s| s.service_of.clone()).unwrap_or_default(),
+            results_inside: worlds.into_iter().map(|w| (w.service, w.results)).collect(),
+        })
+    }
+
+    /// The record of the campaign's folder.
+    pub(crate) fn record(&self) -> PathBuf {
+        record_of(&self.settings.state_dir)
+    }
+
+    /// Where the override of an instance is.
+    pub(crate) fn override_path(&self, instance: &Instance) -> PathBuf {
+        self.settings.state_dir.join(&instance.id[..8]).join("override.yaml")
+    }
+
+    /// The text of the override, for campaigns in containers.
+    pub(crate) fn override_text(&self, site: &Site) -> Result<String, CampaignError> {
+        let hold = self.settings.hold_command.as_deref();
+        let between = match self.settings.strategy {
+            ContainerStrategy::Ephemeral => Between::Nothing,
+            ContainerStrategy::Persistent => Between::Hold(hold),
+        };
+        let names: Vec<String> = site.dependencies.iter().map(|d| d.0.clone()).collect();
+        let value = override_file::compose(&site.owner, &site.worlds()?, &names, &between);
+        yaml::to_text(&value).map_err(|source| CampaignError::Unwritable {
+            path: self.settings.state_dir.clone(),
+            source,
+        })
+    }
+}
+
+/// The record below a state folder.
+pub(crate) fn record_of(state_dir: &Path) -> PathBuf {
+    state_dir.join("lem.db")
+}
+
+/// Does `runs` of the campaign. What ended it early stands beside the summary of what was done.
+pub(crate) async fn execute(
+    campaign: &Campaign,
+    runs: &[Run],
+    report: &mut dyn FnMut(Event),
+    cancel: &Cancel,
+) -> Result<(Summary, Result<(), CampaignError>), CampaignError> {
+    let began = Instant::now();
+    let instance = campaign.instance()?;
+    std::fs::create_dir_all(&instance.results).map_err(|source| CampaignError::Unwritable {
+        path: instance.results.clone(),
+        source,
+    })?;
+    let mut store = Store::open(&campaign.record())?;
+    begin_record(campaign, &instance, &mut store)?;
+    report(Event::CampaignStarted {
+        campaign: campaign.name.clone(),
+        campaign_id: instance.id.clone(),
+        strategy: campaign.strategy_name(),
+        runs: runs.len(),
+        total: campaign.plan.runs.len(),
+        results: instance.results.clone(),
+    });
+    let mut time = TimeSpent::default();
+    let (mut done, restarts) =
+        work(campaign, &instance, runs, &mut store, report, cancel, &mut time).await;
+    if let (Err(_), Some(signal)) = (&done, cancel.now()) {
+        done = Err(CampaignError::Interrupted { signal });
+    }
+    let state = if done.is_ok() { CampaignState::Finished } else { CampaignState::Interrupted };
+    store.campaign_is(&instance.id, state, &now())?;
+    let mut summary = summary::of(campaign, &instance, &store.runs(&instance.id)?, state);
+    summary.seconds = since(began);
+    summary.restarts = restarts;
+    summary.time = time;
+    report(Event::CampaignEnded(summary.clone()));
+    Ok((summary, done))
+}
+
+fn begin_record(
+    campaign: &Campaign,
+    instance: &Instance,
+    store: &mut Store,
+) -> Result<(), CampaignError> {
+    if campaign.resumed.is_some() {
+        store.interrupt_running(&instance.id)?;
+        store.campaign_is(&instance.id, CampaignState::Running, &now())?;
+        return Ok(());
+    }
+    let planned: Vec<record::PlannedRun> = campaign
+        .plan
+        .runs
+        .iter()
+        .map(|run| {
+            let experiment = campaign.plan.experiment(*run);
+            record::PlannedRun {
+                position: run.position,
+                run: instance.run_id(*run),
+                experiment: experiment.hash.clone(),
+                repetition: experiment.repetition,
+                cycle: run.cycle,
+                name: experiment.name.clone(),
+            }
+        })
+        .collect();
+    let row = record::Instance {
+        id: instance.id.clone(),
+        campaign: campaign.name.clone(),
+        file: campaign.file.to_string_lossy().into_owned(),
+        plan: campaign.plan.fingerprint(),
+        seed: campaign.plan.seed,
+        settings: campaign.flags.clone(),
+        started_at: now(),
+    };
+    Ok(store.begin(&row, &planned)?)
+}
+
+/// Starts what is needed, does the runs, removes what was started.
+async fn work(
+    campaign: &Campaign,
+    instance: &Instance,
+    runs: &[Run],
+    store: &mut Store,
+    report: &mut dyn FnMut(Event),
+    cancel: &Cancel,
+    time: &mut TimeSpent,
+) -> (Result<(), CampaignError>, Vec<(String, u32)>) {
+    let (mut strategy, guard) = match strategy(campaign, instance) {
+        Ok(pair) => pair,
+        Err(error) => return (Err(error), Vec::new()),
+    };
+    let began = Instant::now();
+    let begun = begin(campaign, &mut strategy, report, cancel).await;
+    time.services += since(began);
+    let done = match begun {
+        Ok(()) => {
+            let (plan, settings) = (&campaign.plan, &campaign.settings);
+            let mut runner = Runner {
+                instance,
+                plan,
+                settings,
+                store,
+                strategy: &mut strategy,
+                report,
+                cancel,
+                time: *time,
+            };
+            let done = runner.run(runs).await;
+            *time = runner.time;
+            done
+        }
+        Err(error) => Err(error),
+    };
+    let restarts = strategy.restarts();
+    drop(strategy);
+    let ending = Instant::now();
+    let cleaned = match guard {
+        Some(guard) => {
+            report(Event::TeardownStarted);
+            guard.finish().await
+        }
+        None => Ok(()),
+    };
+    time.services += since(ending);
+    (done.and(cleaned), restarts)
+}
+
+async fn begin(
+    campaign: &Campaign,
+    strategy: &mut Strategy,
+    report: &mut dyn FnMut(Event),
+    cancel: &Cancel,
+) -> Result<(), CampaignError> {
+    if let Some(site) = &campaign.site {
+        let stale: Vec<&str> = site
+            .containers
+            .iter()
+            .filter(|c| c.one_off && c.belongs_to(&site.owner))
+            .map(|c| c.id.as_str())
+            .collect();
+        if !stale.is_empty() {
+            // We hold the project's lock, so the lem that made them is dead.
+            let what = format!("removing {} containers of a lem that was killed", stale.len());
+            report(Event::Preparing { what });
+            let remove = site.engine.docker.remove(&stale);
+            let limit = std::time::Duration::from_secs(60);
+            capture(&remove, limit, cancel).await?.success(&remove)?;
+        }
+        let waited_for: Vec<&str> = match campaign.settings.strategy {
+            ContainerStrategy::Ephemeral => Vec::new(),
+            ContainerStrategy::Persistent => site.services(),
+        };
+        let names = site.dependencies.iter().map(|d| d.0.as_str()).chain(waited_for);
+        let names: Vec<&str> = names.collect();
+        if !names.is_empty() {
+            report(Event::Preparing { what: format!("starting {}", names.join(", ")) });
+        }
+    }
+    strategy.begin(cancel).await
+}
+
+/// The strategy with its override written, and the guard armed.
+fn strategy(
+    campaign: &Campaign,
+    instance: &Instance,
+) -> Result<(Strategy, Option<Teardown>), CampaignError> {
+    let settings = &campaign.settings;
+    let Some(site) = &campaign.site else {
+        let lem = std::env::current_exe().map_err(|source| CampaignError::Unwritable {
+            path: "/proc/self/exe".into(),
+            source,
+        })?;
+        return Ok((Strategy::Local(Local { lem, directory: settings.base.clone() }), None));
+    };
+    let path = campaign.override_path(instance);
+    let unwritable = |source| CampaignError::Unwritable { path: path.clone(), source };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(unwritable)?;
+    }
+    durable::write(&path, campaign.override_text(site)?.as_bytes()).map_err(unwritable)?;
+    let events = Events::open(&site.engine.docker, &site.owner)?;
+    let containers = containers(site, &path, settings, events)?;
+    let held = match settings.strategy {
+        ContainerStrategy::Ephemeral => Vec::new(),
+        ContainerStrategy::Persistent => site.services().into_iter().map(str::to_owned).collect(),
+    };
+    let before = site.containers.iter().map(|c| c.id.clone()).chain(site.networks.iter().cloned());
+    let mut guard = Teardown::new(
+        site.engine.docker.clone(),
+        containers.project.clone(),
+        site.owner.clone(),
+        before.collect(),
+        held,
+        settings.auto_teardown || settings.strategy == ContainerStrategy::Ephemeral,
+    );
+    guard.arm();
+    let strategy = choose(containers, settings);
+    Ok((strategy, Some(guard)))
+}
+
+/// The containers of a site, with the override at `path` as the project's last file.
+pub(crate) fn containers(
+    site: &Site,
+    path: &Path,
+    settings: &Settings,
+    events: Events,
+) -> Result<Containers, CampaignError> {
+    let mut project = site.project.clone();
+    project.files.push(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    let names = site.services().into_iter().chain(site.dependencies.iter().map(|d| d.0.as_str()));
+    let healthchecks =
+        names.map(|name| (name.to_owned(), site.has_healthcheck(name))).collect();
+    Ok(Containers {
+        docker: site.engine.docker.clone(),
+        project,
+        owner: site.owner.clone(),
+        worlds: site.worlds()?,
+        dependencies: site.dependencies.clone(),
+        healthchecks,
+        health_timeout: settings.health_timeout,
+        events,
+    })
+}
+
+/// The strategy that the settings name.
+pub(crate) fn choose(containers: Containers, settings: &Settings) -> Strategy {
+    match settings.strategy {
+        ContainerStrategy::Ephemeral => Strategy::Ephemeral(Ephemeral { containers }),
+        ContainerStrategy::Persistent => {
+            Strategy::Persistent(Persistent::new(containers, settings.warmup_delay))
+        }
+    }
+}

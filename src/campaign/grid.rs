@@ -1,0 +1,164 @@
+//! From the axes of a grid to the configurations of its experiments. Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::file::{Grid, OneOrMany};
+
+/// What is wrong with a grid.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum GridError {
+    /// An axis without values has no combination.
+    #[error("`{axis}` has no values, so the grid has no experiments")]
+    Empty { axis: String },
+    /// Overrides for a backend that the grid does not use.
+    #[error("`grid.backend_overrides.{backend}` is not one of `grid.backends`")]
+    UnknownBackend { backend: String },
+    /// Two axes write to places that exclude each other.
+    #[error("`{key}` is set inside a value that is no mapping")]
+    Clash { key: String },
+}
+
+/// One combination.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Point {
+    /// The experiment's configuration.
+    pub config: Map<String, Value>,
+    /// The value of every axis, for a name.
+    pub axes: Vec<(String, Value)>,
+}
+
+/// Every combination of the axes; backends outermost, then models, then the other axes by name.
+pub(crate) fn expand(grid: &Grid, model: Option<&str>) -> Result<Vec<Point>, GridError> {
+    let empty = |axis: &str| Err(GridError::Empty { axis: axis.to_owned() });
+    if grid.backends.is_empty() {
+        return empty("grid.backends");
+    }
+    if let Some(unknown) = grid.backend_overrides.keys().find(|b| !grid.backends.contains(b)) {
+        return Err(GridError::UnknownBackend { backend: unknown.clone() });
+    }
+    let models: Vec<Option<&str>> = match &grid.models {
+        Some(models) if models.is_empty() => return empty("grid.models"),
+        Some(models) => models.iter().map(|m| Some(m.as_str())).collect(),
+        None => vec![model],
+    };
+    let none = BTreeMap::new();
+    let mut points = Vec::new();
+    for backend in &grid.backends {
+        let own = grid.backend_overrides.get(backend).unwrap_or(&none);
+        let prefixed = own.iter().map(|(k, v)| (format!("{backend}.{k}"), v));
+        let mut axes: Vec<(String, &OneOrMany)> =
+            grid.shared.iter().chain(&grid.axes).map(|(k, v)| (k.clone(), v)).chain(prefixed).collect();
+        axes.sort_by(|a, b| a.0.cmp(&b.0));
+        if let Some((name, _)) = axes.iter().find(|(_, values)| values.values().is_empty()) {
+            return empty(name);
+        }
+        for model in &models {
+            let mut start = vec![("backend".to_owned(), Value::from(backend.as_str()))];
+            start.extend(model.map(|m| ("model_name".to_owned(), Value::from(m))));
+            combine(&axes, start, &mut points)?;
+        }
+    }
+    Ok(points)
+}
+
+fn combine(
+    axes: &[(String, &OneOrMany)],
+    chosen: Vec<(String, Value)>,
+    points: &mut Vec<Point>,
+) -> Result<(), GridError> {
+    let Some(((name, values), rest)) = axes.split_first() else {
+        let mut config = Map::new();
+        for (key, value) in &chosen {
+            set(&mut config, key, value.clone())?;
+        }
+        points.push(Point { config, axes: chosen });
+        return Ok(());
+    };
+    for value in values.values() {
+        let mut chosen = chosen.clone();
+        chosen.push((name.clone(), value.clone()));
+        combine(rest, chosen, points)?;
+    }
+    Ok(())
+}
+
+/// Sets a dotted key, making the mappings on the way.
+pub(crate) fn set(
+    config: &mut Map<String, Value>,
+    key: &str,
+    value: Value,
+) -> Result<(), GridError> {
+    let Some((first, rest)) = key.split_once('.') else {
+        config.insert(key.to_owned(), value);
+        return Ok(());
+    };
+    match config.entry(first).or_insert_with(|| Value::Object(Map::new())) {
+        Value::Object(inner) => set(inner, rest, value),
+        _ => Err(GridError::Clash { key: key.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn grid(value: Value) -> Grid {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn configs(value: Value) -> Vec<Value> {
+        expand(&grid(value), Some("gpt2"))
+            .unwrap()
+            .into_iter()
+            .map(|p| Value::Object(p.config))
+            .collect()
+    }
+
+    #[test]
+    fn every_combination_is_an_experiment() {
+        let points = configs(json!({
+            "backends": ["pytorch", "vllm"], "models": ["a", "b", "c"],
+            "shared": {"batch_size": [1, 8]},
+            "backend_overrides": {"vllm": {"max_num_seqs": [64, 256]}},
+        }));
+        assert_eq!(points.len(), 3 * 2 + 3 * 2 * 2);
+        assert_eq!(points[0], json!({"backend": "pytorch", "model_name": "a", "batch_size": 1}));
+        assert_eq!(
+            points[17],
+            json!({"backend": "vllm", "model_name": "c", "batch_size": 8,
+                   "vllm": {"max_num_seqs": 256}})
+        );
+    }
+
+    #[test]
+    fn dots_descend_and_a_single_value_is_an_axis_of_one() {
+        let points = configs(json!({
+            "backends": ["x"], "axes": {"decoding.temperature": 0.0, "decoding.top_p": [0.9]},
+        }));
+        assert_eq!(
+            points,
+            [json!({"backend": "x", "model_name": "gpt2",
+                    "decoding": {"temperature": 0.0, "top_p": 0.9}})]
+        );
+    }
+
+    #[test]
+    fn a_grid_without_combinations_is_an_error_naming_the_axis() {
+        let error = |value| expand(&grid(value), None).unwrap_err().to_string();
+        assert!(error(json!({"backends": []})).starts_with("`grid.backends` has no values"));
+        assert!(error(json!({"backends": ["a"], "shared": {"b": []}})).starts_with("`b`"));
+        assert_eq!(
+            error(json!({"backends": ["a"], "backend_overrides": {"b": {}}})),
+            "`grid.backend_overrides.b` is not one of `grid.backends`"
+        );
+    }
+
+    #[test]
+    fn axes_that_exclude_each_other_are_an_error() {
+        let both = json!({"backends": ["a"], "shared": {"d": [1], "d.e": [2]}});
+        assert!(matches!(expand(&grid(both), None), Err(GridError::Clash { .. })));
+    }
+}

@@ -1,0 +1,46 @@
+//! Runs as processes of this machine, under the same loop and the same inner lem.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::attempt::{Attempt, Lifeline};
+use super::error::CampaignError;
+use crate::cancel;
+use crate::engine::invocation::Invocation;
+use crate::engine::process::capture;
+
+/// Runs without containers.
+#[derive(Debug)]
+pub(crate) struct Local {
+    /// This program.
+    pub lem: PathBuf,
+    /// Where the commands start: the campaign file's folder.
+    pub directory: PathBuf,
+}
+
+impl Local {
+    /// `lem run … -- COMMAND` on the host.
+    pub(crate) fn invocation(
+        &self,
+        attempt: &Attempt,
+        lifeline: Lifeline,
+    ) -> Result<Invocation, CampaignError> {
+        let mut invocation = Invocation::new(&self.lem, attempt.inner_words(lifeline));
+        invocation.environment = attempt
+            .environment
+            .iter()
+            .filter_map(|variable| variable.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        invocation.directory = Some(self.directory.clone());
+        Ok(invocation)
+    }
+
+    /// Kills what carries the run's mark.
+    pub(crate) async fn make_sure_gone(&self, attempt: &Attempt) -> Result<(), CampaignError> {
+        let kill = Invocation::new(&self.lem, ["kill", &attempt.run, "--grace", "0"]);
+        let (_raise, never) = cancel::pair();
+        capture(&kill, Duration::from_secs(30), &never).await?.success(&kill)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! AREA: experiments in order, each in a container.
+//!
+//! ```text
+//! file ─► experiments, grid ─► plan ─► site, world, override_file ─► runner ─► record
+//!                                                      │
+//!                         strategy: ephemeral, persistent, local ─► attempt ─► verdict
+//!                                                      │
+//!                                                   teardown
+//! ```
+
+pub(crate) mod attempt;
+pub(crate) mod command;
+pub(crate) mod compose_file;
+pub(crate) mod containers;
+mod ephemeral;
+pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod execute;
+pub(crate) mod experiments;
+pub(crate) mod file;
+pub(crate) mod grid;
+mod local;
+pub(crate) mod override_file;
+mod persistent;
+pub(crate) mod plan;
+mod ready;
+pub(crate) mod resume;
+pub(crate) mod run_folder;
+pub(crate) mod runner;
+pub(crate) mod script;
+pub(crate) mod settings;
+pub(crate) mod site;
+pub(crate) mod strategy;
+mod summary;
+mod teardown;
+pub(crate) mod verdict;
+pub(crate) mod world;

@@ -1,0 +1,170 @@
+//! One held container per service: `docker compose up`, then `exec` for each run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::attempt::{Attempt, Lifeline};
+use super::containers::Containers;
+use super::error::CampaignError;
+use super::ready::{self, Need};
+use super::world::{Entry, INNER};
+use crate::cancel::Cancel;
+use crate::engine::compose::Command;
+use crate::engine::error::EngineError;
+use crate::engine::invocation::Invocation;
+use crate::engine::process::Exit;
+
+/// Runs in containers that stay.
+#[derive(Debug)]
+pub(crate) struct Persistent {
+    pub containers: Containers,
+    /// Pause after the containers have started.
+    pub warmup_delay: Duration,
+    held: BTreeMap<String, Held>,
+}
+
+/// The container that a service has now.
+#[derive(Debug, Default)]
+struct Held {
+    id: String,
+    /// Events after this mark may say that it changed.
+    mark: usize,
+    restarts: u32,
+    /// What a run left behind could not be ended in it.
+    spoiled: bool,
+}
+
+/// What makes another look necessary before the next exec.
+const CHANGES: [&str; 3] = ["die", "destroy", "pause"];
+
+impl Persistent {
+    pub(crate) fn new(containers: Containers, warmup_delay: Duration) -> Self {
+        Self { containers, warmup_delay, held: BTreeMap::new() }
+    }
+
+    /// `docker compose exec -T … SERVICE COMMAND`.
+    pub(crate) fn invocation(
+        &self,
+        attempt: &Attempt,
+        lifeline: Lifeline,
+    ) -> Result<Invocation, CampaignError> {
+        let world = self.containers.world(attempt)?;
+        let environment = Containers::environment(attempt, world);
+        let before = match &world.entry {
+            // `exec` bypasses the entrypoint, so it comes first.
+            Entry::Through(entrypoint) => entrypoint.clone(),
+            Entry::Instead => Vec::new(),
+        };
+        let inner = std::iter::once(INNER.to_owned()).chain(attempt.inner_words(lifeline));
+        let words = before.into_iter().chain(inner).collect();
+        let command = Command { service: &world.service, environment: &environment, words };
+        Ok(self.containers.project.exec(&command))
+    }
+
+    /// The `up` lines.
+    pub(crate) fn first(&self) -> Vec<Invocation> {
+        let held: Vec<&str> = self.containers.worlds.iter().map(|w| w.service.as_str()).collect();
+        self.containers.first(&held)
+    }
+
+    /// Starts dependencies and held services and waits for both.
+    pub(crate) async fn begin(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
+        self.containers.start_dependencies(cancel).await?;
+        let services: Vec<String> =
+            self.containers.worlds.iter().map(|world| world.service.clone()).collect();
+        self.hold(&services, cancel).await?;
+        tokio::select! {
+            () = tokio::time::sleep(self.warmup_delay) => Ok(()),
+            _ = cancel.raised() => Err(EngineError::Cancelled.into()),
+        }
+    }
+
+    async fn hold(&mut self, services: &[String], cancel: &Cancel) -> Result<(), CampaignError> {
+        let mark = self.containers.events.mark();
+        let names: Vec<&str> = services.iter().map(String::as_str).collect();
+        let up =
+            self.containers.project.up(&names, crate::engine::compose::Existing::BroughtUpToDate);
+        self.containers.bring_up(&up, cancel).await?;
+        let needs: Vec<(String, Need)> =
+            services.iter().map(|service| (service.clone(), self.need(service))).collect();
+        for container in ready::wait(&self.containers, &needs, cancel).await? {
+            let held = self.held.entry(container.service.clone()).or_default();
+            held.id = container.id;
+            held.mark = mark;
+            held.spoiled = false;
+        }
+        Ok(())
+    }
+
+    fn need(&self, service: &str) -> Need {
+        let keeps = self.containers.worlds.iter().any(|w| w.service == service && w.keeps_command);
+        let checked = self.containers.healthchecks.get(service).copied().unwrap_or(false);
+        if keeps && checked { Need::Healthy } else { Need::Running }
+    }
+
+    /// Looks at the container before an exec, where anything says that it changed; one that died
+    /// is started again, once.
+    pub(crate) async fn prepare(
+        &mut self,
+        attempt: &Attempt,
+        cancel: &Cancel,
+    ) -> Result<bool, CampaignError> {
+        let service = attempt.service.clone().unwrap_or_default();
+        let events = &self.containers.events;
+        let unknown = events.reconnect_if_broken();
+        let Some(held) = self.held.get_mut(&service) else { return Ok(false) };
+        let changed = CHANGES.iter().any(|what| events.happened(held.mark, &held.id, what));
+        if !changed && !unknown && !held.spoiled {
+            return Ok(false);
+        }
+        if held.spoiled {
+            let restart = self.containers.docker.restart(1, &held.id);
+            self.containers.ask(&restart).await?;
+        }
+        held.restarts += 1;
+        self.hold(&[service], cancel).await?;
+        Ok(true)
+    }
+
+    /// The container that a run's service has.
+    pub(crate) fn container_of(&self, attempt: &Attempt) -> Option<&str> {
+        let held = self.held.get(attempt.service.as_deref()?)?;
+        Some(held.id.as_str()).filter(|id| !id.is_empty())
+    }
+
+    /// Ends what carries the run's mark, as root and as the run's own user: root in a container
+    /// may not read the environment of another user's processes.
+    pub(crate) async fn make_sure_gone(
+        &mut self,
+        attempt: &Attempt,
+        uid: Option<u32>,
+    ) -> Result<(), CampaignError> {
+        let Some(id) = self.container_of(attempt).map(str::to_owned) else { return Ok(()) };
+        let users = ["0".to_owned()].into_iter().chain(uid.filter(|u| *u != 0).map(|u| u.to_string()));
+        let mut clean = true;
+        for user in users {
+            let command = [INNER, "kill", attempt.run.as_str(), "--grace", "0"];
+            let kill = self.containers.docker.exec(&user, &id, &command);
+            match self.containers.ask(&kill).await {
+                Ok(_) => {}
+                // Not running: nothing of the run is either, and `prepare` will notice.
+                Err(EngineError::Failed { complaint, .. }) if complaint.contains("not running") => {}
+                Err(EngineError::Failed { exit: Exit::Code(_), .. }) => clean = false,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let Some(held) = self.held.get_mut(attempt.service.as_deref().unwrap_or_default()) {
+            held.spoiled |= !clean;
+        }
+        Ok(())
+    }
+
+    /// How often each service had to be started again.
+    pub(crate) fn restarts(&self) -> Vec<(String, u32)> {
+        self.held
+            .iter()
+            .filter(|(_, held)| held.restarts > 0)
+            .map(|(service, held)| (service.clone(), held.restarts))
+            .collect()
+    }
+}

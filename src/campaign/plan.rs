@@ -1,0 +1,298 @@
+//! From experiments to ordered runs. Pure: the same file and seed give the same order.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::file::Structure;
+
+/// An experiment: a configuration and what a run of it needs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Experiment {
+    /// For people; unique for a configuration.
+    pub name: String,
+    /// Identity: the first 12 hex digits of the SHA-256 of the resolved configuration.
+    pub hash: String,
+    /// Counts equal configurations, from 0: the same one twice is two repetitions.
+    pub repetition: u32,
+    /// The backend, where the configuration names one.
+    pub backend: Option<String>,
+    /// The resolved configuration.
+    pub config: Map<String, Value>,
+}
+
+/// One execution of an experiment in a cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Place in the order, from 1.
+    pub position: u32,
+    /// Index into [`Plan::experiments`].
+    pub experiment: usize,
+    /// Cycle, from 1.
+    pub cycle: u32,
+}
+
+/// Everything a campaign will do, in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub experiments: Vec<Experiment>,
+    pub runs: Vec<Run>,
+    pub cycles: u32,
+    pub structure: Structure,
+    /// The seed of the order, where it is random.
+    pub seed: Option<u64>,
+    /// Pause after a run, from its end.
+    pub config_gap: Duration,
+    /// Pause at the end of a cycle, instead of the other.
+    pub cycle_gap: Duration,
+}
+
+impl Plan {
+    /// Orders `cycles` runs of each experiment.
+    pub(crate) fn order(
+        experiments: &[Experiment],
+        cycles: u32,
+        structure: Structure,
+        seed: Option<u64>,
+    ) -> Vec<Run> {
+        let all: Vec<usize> = (0..experiments.len()).collect();
+        let pairs: Vec<(usize, u32)> = match structure {
+            Structure::Interleaved => {
+                (1..=cycles).flat_map(|cycle| all.iter().map(move |&e| (e, cycle))).collect()
+            }
+            Structure::Grouped => {
+                all.iter().flat_map(|&e| (1..=cycles).map(move |cycle| (e, cycle))).collect()
+            }
+            Structure::Shuffled => {
+                // ChaCha8 keeps a recorded seed reproducible across versions; StdRng would not.
+                let mut random = ChaCha8Rng::seed_from_u64(seed.unwrap_or_default());
+                (1..=cycles)
+                    .flat_map(|cycle| {
+                        let mut order = all.clone();
+                        order.shuffle(&mut random);
+                        order.into_iter().map(move |e| (e, cycle))
+                    })
+                    .collect()
+            }
+        };
+        (1..).zip(pairs).map(|(position, (experiment, cycle))| Run { position, experiment, cycle })
+            .collect()
+    }
+
+    /// The pause between two runs that follow each other.
+    ///
+    /// A cycle ends where the cycle changes; in `grouped` order, whose cycles are not contiguous,
+    /// where the experiment changes (2026-11-21: counting runs put the long pause into the middle
+    /// of an experiment, and into the wrong places of a resumed campaign).
+    pub(crate) fn gap(&self, last: Run, next: Run) -> Duration {
+        let boundary = match self.structure {
+            Structure::Grouped => last.experiment != next.experiment,
+            Structure::Interleaved | Structure::Shuffled => last.cycle != next.cycle,
+        };
+        if boundary { self.cycle_gap } else { self.config_gap }
+    }
+
+    /// All pauses of `runs` together: the time the campaign takes at the least.
+    pub(crate) fn gaps(&self, runs: &[Run]) -> Duration {
+        runs.windows(2).map(|pair| self.gap(pair[0], pair[1])).sum()
+    }
+
+    /// The experiment of a run.
+    pub(crate) fn experiment(&self, run: Run) -> &Experiment {
+        &self.experiments[run.experiment]
+    }
+
+    /// Names the plan: campaigns with the same fingerprint do the same runs in the same order.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut text = String::new();
+        for run in &self.runs {
+            let experiment = self.experiment(*run);
+            text.push_str(&format!("{}/{}/{}\n", experiment.hash, experiment.repetition, run.cycle));
+        }
+        short_hash(text.as_bytes())
+    }
+}
+
+/// The first 12 hex digits of a SHA-256.
+pub(crate) fn short_hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Gives each configuration its identity, and the pairs of `axes` that vary its name.
+pub(crate) fn identify(candidates: Vec<(Option<String>, Map<String, Value>, Axes)>) -> Vec<Experiment> {
+    let varying = varying(candidates.iter().map(|(_, _, axes)| axes));
+    let mut repetitions: HashMap<String, u32> = HashMap::new();
+    let mut names: HashMap<String, Vec<String>> = HashMap::new();
+    let mut experiments = Vec::new();
+    for (name, config, axes) in candidates {
+        let hash = short_hash(canonical(&Value::Object(config.clone())).as_bytes());
+        let repetition = repetitions.entry(hash.clone()).and_modify(|n| *n += 1).or_default();
+        let backend = config.get("backend").and_then(Value::as_str).map(str::to_owned);
+        let wanted = name.unwrap_or_else(|| name_of(&axes, &varying));
+        // Two configurations may want one name (same file name in two folders): the second is `…-2`.
+        let holders = names.entry(wanted.clone()).or_default();
+        let place = holders.iter().position(|holder| *holder == hash).unwrap_or_else(|| {
+            holders.push(hash.clone());
+            holders.len() - 1
+        });
+        let name = if place == 0 { wanted } else { format!("{wanted}-{}", place + 1) };
+        experiments.push(Experiment { name, hash, repetition: *repetition, backend, config });
+    }
+    experiments
+}
+
+/// The axes of a grid point with their values; empty for an experiment from a file.
+pub(crate) type Axes = Vec<(String, Value)>;
+
+fn varying<'a>(points: impl Iterator<Item = &'a Axes>) -> Vec<String> {
+    let mut seen: Vec<(&str, Vec<&Value>)> = Vec::new();
+    for (axis, value) in points.flatten() {
+        match seen.iter_mut().find(|(name, _)| name == axis) {
+            Some((_, values)) if !values.contains(&value) => values.push(value),
+            Some(_) => {}
+            None => seen.push((axis, vec![value])),
+        }
+    }
+    seen.into_iter().filter(|(_, values)| values.len() > 1).map(|(name, _)| name.to_owned()).collect()
+}
+
+fn name_of(axes: &Axes, varying: &[String]) -> String {
+    let mut parts = Vec::new();
+    for (axis, value) in axes {
+        let text = match value {
+            Value::String(text) => text.rsplit('/').next().unwrap_or(text).to_owned(),
+            Value::Object(_) | Value::Array(_) => short_hash(canonical(value).as_bytes())[..6].to_owned(),
+            other => other.to_string(),
+        };
+        match axis.as_str() {
+            "backend" => parts.push(text),
+            "model_name" if varying.contains(axis) => parts.push(text),
+            _ if varying.contains(axis) => parts.push(format!("{axis}={text}")),
+            _ => {}
+        }
+    }
+    parts.join("-")
+}
+
+/// JSON with sorted keys, so that the order of writing makes no difference.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            let inner: Vec<String> = entries
+                .into_iter()
+                .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), canonical(value)))
+                .collect();
+            format!("{{{}}}", inner.join(","))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn experiments(names: &[&str]) -> Vec<Experiment> {
+        let candidate = |name: &&str| {
+            let config = json!({"config_name": name}).as_object().unwrap().clone();
+            (Some((*name).to_owned()), config, Axes::new())
+        };
+        identify(names.iter().map(candidate).collect())
+    }
+
+    fn order(structure: Structure, seed: Option<u64>) -> String {
+        let experiments = experiments(&["a", "b", "c"]);
+        Plan::order(&experiments, 2, structure, seed)
+            .iter()
+            .map(|run| format!("{}{} ", experiments[run.experiment].name, run.cycle))
+            .collect()
+    }
+
+    fn plan(structure: Structure) -> Plan {
+        let experiments = experiments(&["a", "b"]);
+        let runs = Plan::order(&experiments, 2, structure, None);
+        let (config_gap, cycle_gap) = (Duration::from_secs(1), Duration::from_secs(10));
+        Plan { experiments, runs, cycles: 2, structure, seed: None, config_gap, cycle_gap }
+    }
+
+    #[test]
+    fn interleaved_goes_through_all_experiments_then_again() {
+        assert_eq!(order(Structure::Interleaved, None), "a1 b1 c1 a2 b2 c2 ");
+    }
+
+    #[test]
+    fn grouped_repeats_an_experiment_before_the_next() {
+        assert_eq!(order(Structure::Grouped, None), "a1 a2 b1 b2 c1 c2 ");
+    }
+
+    #[test]
+    fn a_seed_fixes_the_shuffle_and_zero_is_a_seed() {
+        assert_eq!(order(Structure::Shuffled, Some(0)), order(Structure::Shuffled, Some(0)));
+        let orders: std::collections::HashSet<String> =
+            (0..20).map(|seed| order(Structure::Shuffled, Some(seed))).collect();
+        assert!(orders.len() > 5, "{orders:?}");
+    }
+
+    #[test]
+    fn the_long_pause_stands_at_a_cycles_end_and_replaces_the_short_one() {
+        let seconds = |plan: &Plan| -> Vec<u64> {
+            plan.runs.windows(2).map(|p| plan.gap(p[0], p[1]).as_secs()).collect()
+        };
+        assert_eq!(seconds(&plan(Structure::Interleaved)), [1, 10, 1]);
+        assert_eq!(seconds(&plan(Structure::Grouped)), [1, 10, 1]);
+        assert_eq!(plan(Structure::Grouped).gaps(&plan(Structure::Grouped).runs).as_secs(), 12);
+    }
+
+    #[test]
+    fn the_same_configuration_twice_is_two_repetitions_of_one_experiment() {
+        let twice = experiments(&["a", "a"]);
+        assert_eq!((twice[0].repetition, twice[1].repetition), (0, 1));
+        assert_eq!((&twice[0].hash, &twice[0].name), (&twice[1].hash, &twice[1].name));
+    }
+
+    #[test]
+    fn different_configurations_never_share_a_name() {
+        let config = |n: u32| json!({"n": n}).as_object().unwrap().clone();
+        let same = vec![
+            (Some("x".to_owned()), config(1), Axes::new()),
+            (Some("x".to_owned()), config(2), Axes::new()),
+        ];
+        let names: Vec<String> = identify(same).into_iter().map(|e| e.name).collect();
+        assert_eq!(names, ["x", "x-2"]);
+    }
+
+    #[test]
+    fn a_grid_name_holds_the_axes_that_vary() {
+        let point = |backend: &str, batch: u32| {
+            let axes: Axes = vec![
+                ("backend".into(), backend.into()),
+                ("model_name".into(), "org/gpt2".into()),
+                ("batch_size".into(), batch.into()),
+                ("dtype".into(), "fp16".into()),
+            ];
+            (None, axes.iter().cloned().collect(), axes)
+        };
+        let names: Vec<String> =
+            identify(vec![point("vllm", 1), point("vllm", 8)]).into_iter().map(|e| e.name).collect();
+        assert_eq!(names, ["vllm-batch_size=1", "vllm-batch_size=8"]);
+    }
+
+    #[test]
+    fn identity_does_not_depend_on_the_order_of_keys() {
+        let a = json!({"x": 1, "y": {"p": [1, 2], "q": null}});
+        let b = json!({"y": {"q": null, "p": [1, 2]}, "x": 1});
+        assert_eq!(canonical(&a), canonical(&b));
+    }
+}

@@ -1,0 +1,161 @@
+//! The results folder of one run: what is put in it before, and which result is in it after.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+
+use super::error::CampaignError;
+use crate::{durable, yaml};
+
+/// The experiment's configuration, as the run reads it.
+pub(crate) const CONFIG: &str = "config.yaml";
+/// Where `LEM_RESULT_PATH` points.
+pub(crate) const RESULT: &str = "result.json";
+/// Files that lem itself puts into the folder.
+const OWN: [&str; 2] = [crate::inner::mark::STARTED, crate::inner::mark::ENDED];
+
+/// The campaign's results folder: one level below `results_dir`.
+pub(crate) fn of_campaign(results_dir: &Path, campaign: &str) -> PathBuf {
+    results_dir.join(slug(campaign))
+}
+
+/// A name as a folder name: no separators, no leading dot, never empty.
+pub(crate) fn slug(name: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    let slug: String = name.trim().chars().map(plain).take(60).collect();
+    let slug = slug.trim_start_matches('.').to_owned();
+    if slug.is_empty() { "campaign".to_owned() } else { slug }
+}
+
+/// The configuration of an experiment as its run reads it, with the name it goes by.
+pub(crate) fn config_text(name: &str, config: &Map<String, Value>) -> std::io::Result<String> {
+    let mut config = config.clone();
+    config.entry("config_name").or_insert_with(|| Value::from(name));
+    yaml::to_text(&Value::Object(config))
+}
+
+/// Makes the folder and writes the configuration into it.
+///
+/// Any user may write to this folder, and to it alone: which user a container runs as is its own
+/// affair, and neither strategy may depend on it.
+pub(crate) fn prepare(folder: &Path, config: &str) -> Result<(), CampaignError> {
+    let failed = |source| CampaignError::Unwritable { path: folder.to_owned(), source };
+    fs::create_dir_all(folder).map_err(failed)?;
+    for mark in OWN.into_iter().chain([RESULT]) {
+        // Of an earlier try: it would speak for this one.
+        match fs::remove_file(folder.join(mark)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    durable::write(&folder.join(CONFIG), config.as_bytes()).map_err(failed)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).map_err(failed)
+}
+
+/// The result of a run: the file that was asked for, else JSON that appeared under the results
+/// folder while it ran, which is how tools that know nothing of `LEM_RESULT_PATH` leave theirs.
+pub(crate) fn find_result(
+    folder: &Path,
+    run: &str,
+    results_dir: &Path,
+    campaign_folder: &Path,
+    began: SystemTime,
+) -> Option<PathBuf> {
+    let asked = folder.join(RESULT);
+    if names_this_run(&asked, run) {
+        return Some(asked);
+    }
+    appeared(folder, began, Some(run), &[])
+        .or_else(|| appeared(results_dir, began, None, &[campaign_folder]))
+}
+
+/// Whether the file is JSON and, where it says which run it is of, says this one.
+fn names_this_run(path: &Path, run: &str) -> bool {
+    let read = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let Some(value) = read else { return false };
+    match value.get("run_id") {
+        Some(Value::String(id)) => id == run,
+        _ => true,
+    }
+}
+
+/// The first JSON file below `folder` that is not older than `began`. `run` is the one it must not
+/// contradict; without it a file counts by its time alone. `left_out` are not looked into.
+fn appeared(
+    folder: &Path,
+    began: SystemTime,
+    run: Option<&str>,
+    left_out: &[&Path],
+) -> Option<PathBuf> {
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).ok()?.flatten() {
+            let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
+            if kind.is_dir() {
+                // Another campaign's runs are below a folder that holds this file.
+                if !left_out.contains(&path.as_path()) && !path.join(CONFIG).exists() {
+                    open.push(path);
+                }
+                continue;
+            }
+            let json = path.extension().is_some_and(|extension| extension == "json");
+            let own = OWN.iter().any(|name| path.file_name().is_some_and(|file| file == *name));
+            let modified = entry.metadata().and_then(|metadata| metadata.modified());
+            let new = modified.is_ok_and(|time| time >= began);
+            if json && !own && new && names_this_run(&path, run.unwrap_or_default()) {
+                return Some(path);
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_is_one_folder_name() {
+        for (name, folder) in
+            [("a b/c", "a-b-c"), ("../x", "-x"), ("..", "campaign"), ("", "campaign"), ("é", "é")]
+        {
+            assert_eq!(slug(name), folder, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_result_must_be_json_of_this_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, began) = (folder.path(), SystemTime::UNIX_EPOCH);
+        let find = || find_result(path, "r-1", path, path, began);
+        for (text, found) in [
+            ("", false),
+            ("{", false),
+            (r#"{"run_id": "r-2"}"#, false),
+            (r#"{"run_id": "r-1"}"#, true),
+            ("{}", true),
+        ] {
+            fs::write(path.join(RESULT), text).unwrap();
+            assert_eq!(find().is_some(), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn results_of_tools_that_write_elsewhere_count_and_older_ones_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("nightly/r-1");
+        fs::create_dir_all(&run).unwrap();
+        fs::create_dir_all(folder.path().join("raw/7")).unwrap();
+        let raw = folder.path().join("raw/7/process_0.json");
+        let find = |began| {
+            find_result(&run, "r-1", folder.path(), &folder.path().join("nightly"), began)
+        };
+        assert_eq!(find(SystemTime::UNIX_EPOCH), None);
+        fs::write(&raw, "{}").unwrap();
+        assert_eq!(find(SystemTime::UNIX_EPOCH), Some(raw));
+        assert_eq!(find(SystemTime::now() + std::time::Duration::from_secs(60)), None);
+    }
+}

@@ -1,0 +1,220 @@
+//! A campaign as a shell script: every docker line, and the files that lem would write.
+//!
+//! Piped into `sh` it does the same runs, without lem's record. Nothing here changes anything.
+
+use std::fmt::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::attempt::{Attempt, Lifeline};
+use super::error::CampaignError;
+use super::execute::{self, Campaign};
+use super::file::ContainerStrategy;
+use super::local::Local;
+use super::plan::Run;
+use super::ready::Need;
+use super::run_folder;
+use super::runner::Instance;
+use super::site::Site;
+use super::strategy::Strategy;
+use crate::engine::container::{COMPOSE_PROJECT, OWNER};
+use crate::engine::events::Events;
+use crate::engine::invocation::quoted;
+
+const COMPOSE_VARIABLES: &str = "COMPOSE_FILE COMPOSE_PROFILES COMPOSE_ENV_FILES \
+                                 COMPOSE_PROJECT_NAME COMPOSE_PATH_SEPARATOR";
+
+/// Writes the script for `runs`, line by line: a long campaign's script is never held whole.
+pub(crate) fn write(
+    campaign: &Campaign,
+    runs: &[Run],
+    out: &mut dyn FnMut(&str),
+) -> Result<(), CampaignError> {
+    let instance = campaign.instance()?;
+    let mut text = String::new();
+    let written = match &campaign.site {
+        Some(site) => {
+            let strategy = unopened(campaign, site, &instance)?;
+            let head = head(campaign, runs.len(), &mut text)
+                .and_then(|()| containers(campaign, site, &instance, &strategy, &mut text));
+            head.map(|()| strategy)
+        }
+        None => head(campaign, runs.len(), &mut text).map(|()| local(campaign)),
+    };
+    let strategy = written.map_err(|_| CampaignError::NoAnswer)?;
+    out(&text);
+    for (index, run) in runs.iter().enumerate() {
+        let mut text = String::new();
+        let attempt = instance.attempt(&campaign.plan, *run, 1, &campaign.settings)?;
+        let line = line(&strategy, &attempt)?;
+        let config = config(campaign, *run)?;
+        let gap = match index.checked_sub(1).map(|last| runs[last]) {
+            Some(last) => campaign.plan.gap(last, *run),
+            None => Duration::ZERO,
+        };
+        let _ = one(&attempt, &config, &line, gap, &mut text);
+        out(&text);
+    }
+    out("exit $status\n");
+    Ok(())
+}
+
+fn local(campaign: &Campaign) -> Strategy {
+    let lem = "lem".into();
+    Strategy::Local(Local { lem, directory: campaign.settings.base.clone() })
+}
+
+fn unopened(
+    campaign: &Campaign,
+    site: &Site,
+    instance: &Instance,
+) -> Result<Strategy, CampaignError> {
+    let events = Events::unopened(&site.engine.docker, &site.owner);
+    let path = campaign.override_path(instance);
+    let containers = execute::containers(site, &path, &campaign.settings, events)?;
+    Ok(execute::choose(containers, &campaign.settings))
+}
+
+fn config(campaign: &Campaign, run: Run) -> Result<String, CampaignError> {
+    let experiment = campaign.plan.experiment(run);
+    run_folder::config_text(&experiment.name, &experiment.config)
+        .map_err(|source| CampaignError::Unwritable { path: campaign.results.clone(), source })
+}
+
+fn line(strategy: &Strategy, attempt: &Attempt) -> Result<String, CampaignError> {
+    let invocation = strategy.invocation(attempt, Lifeline::None)?;
+    let mut line = String::new();
+    if let Some(directory) = &invocation.directory {
+        line.push_str(&format!("cd {} && ", path(directory)));
+    }
+    for (name, value) in &invocation.environment {
+        line.push_str(&format!("{name}={} ", quoted(value)));
+    }
+    Ok(line + &invocation.to_string())
+}
+
+fn head(campaign: &Campaign, runs: usize, text: &mut String) -> fmt::Result {
+    writeln!(text, "#!/bin/sh")?;
+    writeln!(
+        text,
+        "# Campaign {}: {runs} runs, {}. Piped into sh, this does them without lem's record.",
+        campaign.name,
+        campaign.strategy_name()
+    )?;
+    writeln!(text, "unset {COMPOSE_VARIABLES}")?;
+    writeln!(text, "status=0")
+}
+
+fn containers(
+    campaign: &Campaign,
+    site: &Site,
+    instance: &Instance,
+    strategy: &Strategy,
+    text: &mut String,
+) -> fmt::Result {
+    let file = campaign.override_path(instance);
+    let folder = file.parent().unwrap_or(Path::new("."));
+    writeln!(text, "mkdir -p {}", path(folder))?;
+    let body = campaign.override_text(site).map_err(|_| fmt::Error)?;
+    here_document(&file, &body, text)?;
+    for missing in site.missing_images() {
+        writeln!(text, "{} || exit 3", site.making(&missing))?;
+    }
+    teardown(campaign, site, strategy, text)?;
+    let dependencies = !site.dependencies.is_empty();
+    for (index, up) in strategy.first().iter().enumerate() {
+        writeln!(text, "{up} || exit 1")?;
+        if dependencies && index == 0 {
+            wait(site, text)?;
+        }
+    }
+    let delay = campaign.settings.warmup_delay;
+    if campaign.settings.strategy == ContainerStrategy::Persistent && !delay.is_zero() {
+        writeln!(text, "sleep {}", delay.as_secs_f64())?;
+    }
+    Ok(())
+}
+
+fn teardown(
+    campaign: &Campaign,
+    site: &Site,
+    strategy: &Strategy,
+    text: &mut String,
+) -> fmt::Result {
+    let keep = campaign.settings.strategy == ContainerStrategy::Persistent
+        && !campaign.settings.auto_teardown;
+    let project = match strategy {
+        Strategy::Ephemeral(it) => &it.containers.project,
+        Strategy::Persistent(it) => &it.containers.project,
+        Strategy::Local(_) => return Ok(()),
+    };
+    let removal = match (keep, site.containers.iter().all(|c| c.belongs_to(&site.owner))) {
+        (true, _) => return Ok(()),
+        (false, true) => project.down(10).to_string(),
+        // Containers of others are in the project: `down` would remove them.
+        (false, false) => format!(
+            "docker ps --all --quiet --filter {} | xargs -r docker rm --force",
+            quoted(&format!("label={OWNER}={}", site.owner))
+        ),
+    };
+    writeln!(text, "teardown() {{\n  {removal}\n}}")?;
+    writeln!(text, "trap teardown EXIT\ntrap 'exit 130' INT\ntrap 'exit 143' TERM")
+}
+
+/// Waits for the dependencies as the campaign would.
+fn wait(site: &Site, text: &mut String) -> fmt::Result {
+    for (service, condition) in &site.dependencies {
+        let pattern = match Need::of(*condition, site.has_healthcheck(service)) {
+            Need::Running => "running*",
+            Need::Healthy => "running-healthy-*",
+            Need::Done => "exited--0",
+        };
+        let project = quoted(&format!("label={COMPOSE_PROJECT}={}", site.owner));
+        let service_label = quoted(&format!("label=com.docker.compose.service={service}"));
+        writeln!(
+            text,
+            "i=0\nwhile :; do\n  \
+             case $(docker ps --all --quiet --filter {project} --filter {service_label} \
+             --filter label=com.docker.compose.oneoff=False | xargs -r docker inspect --format \
+             '{{{{.State.Status}}}}-{{{{if .State.Health}}}}{{{{.State.Health.Status}}}}{{{{end}}}}-{{{{.State.ExitCode}}}}') \
+             in {pattern}) break ;; esac\n  \
+             i=$((i + 1)); [ $i -lt 600 ] || {{ echo {} >&2; exit 1; }}\n  sleep 1\ndone",
+            quoted(&format!("{service} did not become ready"))
+        )?;
+    }
+    Ok(())
+}
+
+fn one(
+    attempt: &Attempt,
+    config: &str,
+    line: &str,
+    gap: Duration,
+    text: &mut String,
+) -> fmt::Result {
+    if !gap.is_zero() {
+        writeln!(text, "sleep {}", gap.as_secs_f64())?;
+    }
+    let folder = path(&attempt.folder);
+    writeln!(text, "\n# run {}", attempt.run)?;
+    writeln!(text, "mkdir -p {folder} && chmod 0777 {folder} || exit 3")?;
+    here_document(&attempt.folder.join(run_folder::CONFIG), config, text)?;
+    let log = path(&attempt.folder.join("output.log"));
+    writeln!(text, "({line}) </dev/null >>{log} 2>&1 || {{")?;
+    let failed = quoted(&format!("run {} failed, see", attempt.run));
+    writeln!(text, "  echo {failed} {log} >&2\n  status=1\n}}")
+}
+
+fn here_document(file: &Path, body: &str, text: &mut String) -> fmt::Result {
+    // A body that holds the end word gets a longer one.
+    let mut end = String::from("END");
+    while body.lines().any(|line| line == end) {
+        end.push('_');
+    }
+    let newline = if body.ends_with('\n') { "" } else { "\n" };
+    writeln!(text, "cat >{} <<'{end}'\n{body}{newline}{end}", path(file))
+}
+
+fn path(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}

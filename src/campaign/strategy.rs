@@ -1,0 +1,123 @@
+//! The ways an experiment gets to run: in a container of its own, in a held one, or here.
+//!
+//! One enum, so that the runner can't treat them differently by accident: what differs is in the
+//! variants' own files.
+
+use std::time::Duration;
+
+use super::attempt::{Attempt, Lifeline};
+use super::ephemeral::Ephemeral;
+use super::error::CampaignError;
+use super::local::Local;
+use super::persistent::Persistent;
+use crate::cancel::Cancel;
+use crate::engine::invocation::Invocation;
+use crate::engine::process::Exit;
+use crate::inner::mark::EndedMark;
+
+/// How the runs of a campaign run.
+#[derive(Debug)]
+pub(crate) enum Strategy {
+    Ephemeral(Ephemeral),
+    Persistent(Persistent),
+    Local(Local),
+}
+
+/// How long the engine's report of a kill for memory may lag behind the end of the run.
+const OOM_LAG: Duration = Duration::from_millis(500);
+
+impl Strategy {
+    /// The command line of a try.
+    pub(crate) fn invocation(
+        &self,
+        attempt: &Attempt,
+        lifeline: Lifeline,
+    ) -> Result<Invocation, CampaignError> {
+        match self {
+            Self::Ephemeral(it) => it.invocation(attempt, lifeline),
+            Self::Persistent(it) => it.invocation(attempt, lifeline),
+            Self::Local(it) => it.invocation(attempt, lifeline),
+        }
+    }
+
+    /// Command lines that come once, before the first run.
+    pub(crate) fn first(&self) -> Vec<Invocation> {
+        match self {
+            Self::Ephemeral(it) => it.containers.first(&[]),
+            Self::Persistent(it) => it.first(),
+            Self::Local(_) => Vec::new(),
+        }
+    }
+
+    /// Brings up what the runs need and waits until it is ready.
+    pub(crate) async fn begin(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
+        match self {
+            Self::Ephemeral(it) => it.containers.start_dependencies(cancel).await,
+            Self::Persistent(it) => it.begin(cancel).await,
+            Self::Local(_) => Ok(()),
+        }
+    }
+
+    /// Makes sure that a run can start now; true if something had to be started again for it.
+    pub(crate) async fn prepare(
+        &mut self,
+        attempt: &Attempt,
+        cancel: &Cancel,
+    ) -> Result<bool, CampaignError> {
+        match self {
+            Self::Persistent(it) => it.prepare(attempt, cancel).await,
+            Self::Ephemeral(_) | Self::Local(_) => Ok(false),
+        }
+    }
+
+    /// A mark in the engine's events.
+    pub(crate) fn mark(&self) -> usize {
+        match self {
+            Self::Ephemeral(it) => it.containers.events.mark(),
+            Self::Persistent(it) => it.containers.events.mark(),
+            Self::Local(_) => 0,
+        }
+    }
+
+    /// Whether the kernel killed something of the run for lack of memory, by the engine's account.
+    pub(crate) async fn saw_oom(
+        &self,
+        attempt: &Attempt,
+        mark: usize,
+        ended: Option<&EndedMark>,
+        exit: Exit,
+    ) -> bool {
+        let (containers, container) = match self {
+            Self::Ephemeral(it) => (&it.containers, Some(attempt.container.as_str())),
+            Self::Persistent(it) => (&it.containers, it.container_of(attempt)),
+            Self::Local(_) => return false,
+        };
+        let Some(container) = container else { return false };
+        // Only a run whose inner lem was killed with it has no account of its own.
+        if ended.is_none() && matches!(exit, Exit::Code(137)) {
+            return containers.events.wait(mark, container, "oom", OOM_LAG).await;
+        }
+        containers.events.happened(mark, container, "oom")
+    }
+
+    /// Ends whatever is left of a try, and looks that nothing is.
+    pub(crate) async fn make_sure_gone(
+        &mut self,
+        attempt: &Attempt,
+        uid: Option<u32>,
+    ) -> Result<(), CampaignError> {
+        match self {
+            Self::Ephemeral(it) => it.make_sure_gone(attempt).await,
+            Self::Persistent(it) => it.make_sure_gone(attempt, uid).await,
+            Self::Local(it) => it.make_sure_gone(attempt).await,
+        }
+    }
+
+    /// How often each service had to be started again.
+    pub(crate) fn restarts(&self) -> Vec<(String, u32)> {
+        match self {
+            Self::Persistent(it) => it.restarts(),
+            Self::Ephemeral(_) | Self::Local(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The drop guard that removes what a campaign started, and nothing else.
+//!
+//! It runs the blocking docker calls itself, so it covers panics and early returns; the normal path
+//! calls [`Teardown::finish`], which does the same and says what failed.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::error::CampaignError;
+use crate::engine::compose::Project;
+use crate::engine::container::{COMPOSE_PROJECT, Docker};
+use crate::engine::error::EngineError;
+use crate::engine::invocation::Invocation;
+use crate::engine::process::{Exit, capture_blocking};
+use crate::engine::reply::{self, Container};
+
+/// A question in a teardown; the whole has [`LIMIT`].
+const ASKING: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(120);
+/// Between TERM and KILL of a held container.
+const GRACE: u64 = 10;
+
+/// What to remove, and how it is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Teardown {
+    docker: Docker,
+    project: Project,
+    owner: String,
+    /// Containers and networks of the project that were there before the campaign.
+    before: BTreeSet<String>,
+    /// Services whose containers this campaign holds, whoever made them before.
+    held: Vec<String>,
+    /// Held containers are removed too.
+    services_too: bool,
+    armed: bool,
+}
+
+impl Teardown {
+    /// A guard that does nothing until it is armed.
+    pub(crate) fn new(
+        docker: Docker,
+        project: Project,
+        owner: String,
+        before: BTreeSet<String>,
+        held: Vec<String>,
+        services_too: bool,
+    ) -> Self {
+        Self { docker, project, owner, before, held, services_too, armed: false }
+    }
+
+    /// From here on something may have been started.
+    pub(crate) fn arm(&mut self) {
+        self.armed = true;
+    }
+
+    /// Removes what the campaign started, and says what could not be removed.
+    pub(crate) async fn finish(mut self) -> Result<(), CampaignError> {
+        if !std::mem::take(&mut self.armed) {
+            return Ok(());
+        }
+        let work = self.clone();
+        match tokio::task::spawn_blocking(move || work.remove()).await {
+            Ok(result) => result,
+            Err(panicked) => Err(CampaignError::LeftBehind {
+                what: panicked.to_string(),
+                command: self.by_hand(),
+            }),
+        }
+    }
+
+    fn remove(&self) -> Result<(), CampaignError> {
+        let deadline = Instant::now() + LIMIT;
+        let mut first_error = None;
+        for _ in 0..2 {
+            let tried = self.once(deadline);
+            match tried.and_then(|()| self.left()) {
+                Ok(left) if left.is_empty() => return Ok(()),
+                Ok(_) => {}
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        let left = self.left().unwrap_or_default();
+        let names: Vec<String> = left.into_iter().map(|container| container.name).collect();
+        let what = match (names.is_empty(), first_error) {
+            (false, _) => format!("containers {}", names.join(", ")),
+            (true, Some(error)) => error.to_string(),
+            (true, None) => return Ok(()),
+        };
+        Err(CampaignError::LeftBehind { what, command: self.by_hand() })
+    }
+
+    fn once(&self, deadline: Instant) -> Result<(), EngineError> {
+        let all = self.project_containers()?;
+        let doomed: Vec<&Container> = all.iter().filter(|c| self.is_doomed(c)).collect();
+        // One-offs first: `down` leaves them, and answers 0.
+        let one_offs: Vec<&str> =
+            doomed.iter().filter(|c| c.one_off).map(|c| c.id.as_str()).collect();
+        if !one_offs.is_empty() {
+            self.say(&self.docker.remove(&one_offs), deadline)?;
+        }
+        if doomed.len() == all.len() && self.services_too {
+            return self.say(&self.project.down(GRACE), deadline).map(|_| ());
+        }
+        let services: Vec<&str> =
+            doomed.iter().filter(|c| !c.one_off).map(|c| c.id.as_str()).collect();
+        if !services.is_empty() {
+            self.say(&self.docker.stop(GRACE, &services), deadline)?;
+            self.say(&self.docker.remove(&services), deadline)?;
+        }
+        self.remove_new_networks(deadline)
+    }
+
+    /// Networks that the campaign made and that nobody uses; one that is in use is not an error.
+    fn remove_new_networks(&self, deadline: Instant) -> Result<(), EngineError> {
+        if !self.services_too {
+            return Ok(());
+        }
+        let listed = self.say(&self.docker.networks(&self.owner), deadline)?;
+        let new: Vec<String> =
+            listed.lines().filter(|id| !self.before.contains(*id)).map(str::to_owned).collect();
+        if !new.is_empty() {
+            let _ = capture_blocking(&self.docker.remove_networks(&new), ASKING)?;
+        }
+        Ok(())
+    }
+
+    /// Ours, and of this campaign: made since it began, or held by it.
+    fn is_doomed(&self, container: &Container) -> bool {
+        let ours = container.belongs_to(&self.owner);
+        let new = !self.before.contains(&container.id);
+        let held = !container.one_off && self.held.contains(&container.service);
+        match (ours, container.one_off) {
+            (false, _) => false,
+            // We hold the project's lock: a one-off of ours is this campaign's or a dead one's.
+            (true, true) => true,
+            (true, false) => self.services_too && (new || held),
+        }
+    }
+
+    fn left(&self) -> Result<Vec<Container>, EngineError> {
+        Ok(self.project_containers()?.into_iter().filter(|c| self.is_doomed(c)).collect())
+    }
+
+    fn project_containers(&self) -> Result<Vec<Container>, EngineError> {
+        let list = self.docker.list(&format!("{COMPOSE_PROJECT}={}", self.owner));
+        Ok(reply::containers(&capture_blocking(&list, ASKING)?.success(&list)?)?)
+    }
+
+    fn say(&self, invocation: &Invocation, deadline: Instant) -> Result<String, EngineError> {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+        let reply = capture_blocking(invocation, left)?;
+        // Somebody else removed it in the meantime: that is what was wanted.
+        let gone = matches!(reply.exit, Exit::Code(1)) && reply.stderr.contains("No such container");
+        if gone { Ok(reply.stdout) } else { reply.success(invocation) }
+    }
+
+    fn by_hand(&self) -> String {
+        format!("lem reap {}", self.owner)
+    }
+}
+
+impl Drop for Teardown {
+    fn drop(&mut self) {
+        if self.armed {
+            // There is nobody left to tell; `lem reap` finds what could not be removed.
+            let _ = self.remove();
+        }
+    }
+}

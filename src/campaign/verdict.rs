@@ -1,0 +1,248 @@
+//! What became of a run. Pure: evidence in, one word out.
+//!
+//! No exit code is trusted alone: 1 from `compose run` has four meanings and 137 five. The inner
+//! lem's marks say whether the command began and how it ended; the engine says who was killed for
+//! memory; only then does the client's exit code count.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::process::Exit;
+use crate::inner::mark::{EndedMark, Reason};
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// Exit code 0, and a result where one is required.
+    Completed,
+    /// The command's own failure.
+    Failed,
+    /// The command never began.
+    NotStarted,
+    /// Exit code 0 without the result that was required.
+    NoResult,
+    /// The kernel ended it for lack of memory.
+    OomKilled,
+    /// Something else ended it by a signal.
+    Killed,
+    /// The command does not exist in the container.
+    NotFound,
+    /// The command exists and can't be executed.
+    NotExecutable,
+    ImageMissing,
+    /// The engine went away: what became of the run is not known.
+    EngineLost,
+    TimedOut,
+    /// The user ended it.
+    Interrupted,
+}
+
+/// Why lem itself ended a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    User,
+    TimeLimit,
+    /// No sign of the command within the start limit.
+    NoStart,
+}
+
+/// Everything known about a run that ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Evidence<'a> {
+    pub stopped: Option<Stopped>,
+    /// The mark that the inner lem leaves before it starts the command.
+    pub started: bool,
+    /// The mark that it leaves after the command ended.
+    pub ended: Option<&'a EndedMark>,
+    /// How the client (`docker compose …`) ended.
+    pub exit: Exit,
+    /// The engine reported that something in the container was killed for memory.
+    pub oom: bool,
+    /// The end of the run's log.
+    pub last_lines: &'a str,
+    pub result: bool,
+    pub result_required: bool,
+}
+
+/// The verdict on a run.
+pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
+    match (evidence.stopped, evidence.ended) {
+        (Some(Stopped::User), _) => Verdict::Interrupted,
+        (Some(Stopped::NoStart), _) => Verdict::NotStarted,
+        (_, Some(ended)) => by_mark(evidence, ended),
+        (Some(Stopped::TimeLimit), None) => Verdict::TimedOut,
+        (None, None) if evidence.started => by_client(evidence),
+        (None, None) => never_began(evidence),
+    }
+}
+
+fn by_mark(evidence: &Evidence<'_>, ended: &EndedMark) -> Verdict {
+    let oom = evidence.oom || ended.oom_kills > 0;
+    match (ended.reason, ended.exit_code) {
+        (Reason::Exited, Some(0)) => completed(evidence),
+        (Reason::Exited | Reason::Signaled, _) if oom => Verdict::OomKilled,
+        (Reason::NotFound, _) | (Reason::Exited, Some(127)) => Verdict::NotFound,
+        (Reason::NotExecutable, _) | (Reason::Exited, Some(126)) => Verdict::NotExecutable,
+        (Reason::Exited, _) => Verdict::Failed,
+        (Reason::Signaled | Reason::Stopped, _) => Verdict::Killed,
+        (Reason::TimeLimit, _) => Verdict::TimedOut,
+        // lem held the pipe until now: the client or the engine let go of it.
+        (Reason::LifelineCut, _) => Verdict::EngineLost,
+    }
+}
+
+/// The inner lem was there and left without a word: killed, or its results folder was taken away.
+fn by_client(evidence: &Evidence<'_>) -> Verdict {
+    match evidence.exit {
+        _ if evidence.oom => Verdict::OomKilled,
+        Exit::Code(125 | 255) => Verdict::EngineLost,
+        _ if engine_is_gone(evidence.last_lines) => Verdict::EngineLost,
+        Exit::Code(0) => completed(evidence),
+        Exit::Code(137 | 143) | Exit::Signal(_) => Verdict::Killed,
+        Exit::Code(_) => Verdict::Failed,
+    }
+}
+
+fn never_began(evidence: &Evidence<'_>) -> Verdict {
+    let said = |words: &[&str]| words.iter().any(|word| evidence.last_lines.contains(word));
+    if engine_is_gone(evidence.last_lines) || evidence.exit == Exit::Code(255) {
+        Verdict::EngineLost
+    } else if said(&["No such image", "pull access denied", "manifest unknown"]) {
+        Verdict::ImageMissing
+    } else {
+        Verdict::NotStarted
+    }
+}
+
+fn completed(evidence: &Evidence<'_>) -> Verdict {
+    if evidence.result || !evidence.result_required { Verdict::Completed } else { Verdict::NoResult }
+}
+
+fn engine_is_gone(text: &str) -> bool {
+    text.contains("Cannot connect to the Docker daemon") || text.contains("error during connect")
+}
+
+impl Verdict {
+    /// The word in records and events.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::NotStarted => "not_started",
+            Self::NoResult => "no_result",
+            Self::OomKilled => "oom_killed",
+            Self::Killed => "killed",
+            Self::NotFound => "not_found",
+            Self::NotExecutable => "not_executable",
+            Self::ImageMissing => "image_missing",
+            Self::EngineLost => "engine_lost",
+            Self::TimedOut => "timed_out",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// What a person can do about it.
+    pub(crate) fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Completed | Self::Failed | Self::Interrupted => None,
+            Self::NotStarted => Some(
+                "the command never began; if the image's ENTRYPOINT is a server that takes no \
+                 command, add `x-lem: {entrypoint: none}` to the service",
+            ),
+            Self::NoResult => Some(
+                "the command must write JSON to the path in LEM_RESULT_PATH; if it has no result, \
+                 set `execution.require_result: false`",
+            ),
+            Self::OomKilled => Some("raise the service's `mem_limit`, or make the run smaller"),
+            Self::Killed => Some("something outside of lem ended it; see `docker events`"),
+            Self::NotFound => Some("the image has no such command on its PATH; check `command`"),
+            Self::NotExecutable => Some("the command is there and can't be executed; check its mode"),
+            Self::ImageMissing => Some("build or pull the image, then `lem resume`"),
+            Self::EngineLost => Some("check the engine (`docker info`), then `lem resume`"),
+            Self::TimedOut => Some("raise `execution.timeout`, or make the run smaller"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(reason: Reason, exit_code: Option<i32>, oom_kills: u64) -> EndedMark {
+        EndedMark {
+            run: "r".into(),
+            reason,
+            exit_code,
+            signal: None,
+            wall_seconds: 1.0,
+            cpu_seconds: 1.0,
+            peak_memory_bytes: 1,
+            oom_kills,
+            leftovers: 0,
+            ended_at: "2026-11-21T00:00:00Z".into(),
+        }
+    }
+
+    fn evidence(mark: Option<&EndedMark>) -> Evidence<'_> {
+        Evidence {
+            stopped: None,
+            started: true,
+            ended: mark,
+            exit: Exit::Code(1),
+            oom: false,
+            last_lines: "",
+            result: false,
+            result_required: true,
+        }
+    }
+
+    #[test]
+    fn exit_code_zero_is_not_enough_where_a_result_is_required() {
+        let mark = ended(Reason::Exited, Some(0), 0);
+        let without = evidence(Some(&mark));
+        assert_eq!(judge(&without), Verdict::NoResult);
+        assert_eq!(judge(&Evidence { result: true, ..without.clone() }), Verdict::Completed);
+        assert_eq!(judge(&Evidence { result_required: false, ..without }), Verdict::Completed);
+    }
+
+    #[test]
+    fn the_mark_decides_before_the_clients_exit_code() {
+        for (reason, code, oom, verdict) in [
+            (Reason::Exited, Some(3), 0, Verdict::Failed),
+            (Reason::Exited, Some(127), 0, Verdict::NotFound),
+            (Reason::Exited, Some(1), 1, Verdict::OomKilled),
+            (Reason::Signaled, None, 1, Verdict::OomKilled),
+            (Reason::Signaled, None, 0, Verdict::Killed),
+            (Reason::NotFound, Some(127), 0, Verdict::NotFound),
+            (Reason::NotExecutable, Some(126), 0, Verdict::NotExecutable),
+            (Reason::TimeLimit, None, 0, Verdict::TimedOut),
+            (Reason::LifelineCut, None, 0, Verdict::EngineLost),
+            (Reason::Stopped, None, 0, Verdict::Killed),
+        ] {
+            let mark = ended(reason, code, oom);
+            assert_eq!(judge(&evidence(Some(&mark))), verdict, "{reason:?} {code:?} {oom}");
+        }
+    }
+
+    #[test]
+    fn without_marks_the_engines_words_decide() {
+        let nothing = Evidence { started: false, ..evidence(None) };
+        for (exit, last_lines, verdict) in [
+            (Exit::Code(1), "service \"x\" has no container", Verdict::NotStarted),
+            (Exit::Code(1), "Cannot connect to the Docker daemon at …", Verdict::EngineLost),
+            (Exit::Code(18), "pull access denied for x", Verdict::ImageMissing),
+            (Exit::Code(0), "usage: server [options]", Verdict::NotStarted),
+        ] {
+            assert_eq!(judge(&Evidence { exit, last_lines, ..nothing.clone() }), verdict);
+        }
+    }
+
+    #[test]
+    fn a_run_that_the_user_ended_is_interrupted_whatever_it_said_last() {
+        let mark = ended(Reason::LifelineCut, None, 0);
+        for mark in [None, Some(&mark)] {
+            let stopped = Evidence { stopped: Some(Stopped::User), ..evidence(mark) };
+            assert_eq!(judge(&stopped), Verdict::Interrupted);
+        }
+    }
+}

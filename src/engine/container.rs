@@ -1,0 +1,101 @@
+//! `docker` command lines about single containers, images and the event stream.
+
+use std::path::{Path, PathBuf};
+
+use super::invocation::Invocation;
+use super::reply::CONTAINER_FORMAT;
+
+/// Every container that lem creates carries this; its value is the Compose project.
+pub(crate) const OWNER: &str = "dev.lem.owner";
+/// On the containers of single runs: the campaign's instance.
+pub(crate) const CAMPAIGN: &str = "dev.lem.campaign";
+/// On the containers of single runs: the run.
+pub(crate) const RUN: &str = "dev.lem.run";
+/// Compose's own label of a container's project.
+pub(crate) const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+
+/// The `docker` program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Docker(pub PathBuf);
+
+impl Docker {
+    fn line<const N: usize>(&self, arguments: [&str; N]) -> Invocation {
+        Invocation::new(&self.0, arguments)
+    }
+
+    /// Engine, client and plugins in one call.
+    pub(crate) fn info(&self) -> Invocation {
+        self.line(["info", "--format", "{{json .}}"])
+    }
+
+    /// All containers with a label (`name` or `name=value`), whatever their state.
+    pub(crate) fn list(&self, label: &str) -> Invocation {
+        let filter = format!("label={label}");
+        self.line(["ps", "--all", "--no-trunc", "--filter", &filter, "--format", CONTAINER_FORMAT])
+    }
+
+    /// The networks of a project, by id.
+    pub(crate) fn networks(&self, project: &str) -> Invocation {
+        let filter = format!("label={COMPOSE_PROJECT}={project}");
+        self.line(["network", "ls", "--quiet", "--filter", &filter])
+    }
+
+    /// Removes networks that no container uses.
+    pub(crate) fn remove_networks(&self, ids: &[String]) -> Invocation {
+        self.line(["network", "rm"]).with(ids.iter().map(String::as_str))
+    }
+
+    /// State, health, start and restarts of containers, one line each.
+    pub(crate) fn inspect(&self, ids: &[&str]) -> Invocation {
+        self.line(["inspect", "--type", "container", "--format", super::reply::STATE_FORMAT])
+            .with(ids.iter().copied())
+    }
+
+    /// The last lines that a container said.
+    pub(crate) fn logs(&self, lines: u32, id: &str) -> Invocation {
+        self.line(["logs", "--tail", &lines.to_string(), id])
+    }
+
+    /// Images as JSON. Exits 1 when one is missing, and still prints the others.
+    pub(crate) fn images(&self, references: &[&str]) -> Invocation {
+        self.line(["image", "inspect"]).with(references.iter().copied())
+    }
+
+    /// TERM, then KILL after the grace.
+    pub(crate) fn stop(&self, grace_seconds: u64, ids: &[&str]) -> Invocation {
+        self.line(["stop", "--time", &grace_seconds.to_string()]).with(ids.iter().copied())
+    }
+
+    /// Starts a stopped container again with everything in it new.
+    pub(crate) fn restart(&self, grace_seconds: u64, id: &str) -> Invocation {
+        self.line(["restart", "--time", &grace_seconds.to_string(), id])
+    }
+
+    /// Removes containers whether or not they run, with the anonymous volumes that `run --rm`
+    /// removes too.
+    pub(crate) fn remove(&self, ids: &[&str]) -> Invocation {
+        self.line(["rm", "--force", "--volumes"]).with(ids.iter().copied())
+    }
+
+    /// A command in a container by id, as this user.
+    pub(crate) fn exec(&self, user: &str, id: &str, command: &[&str]) -> Invocation {
+        self.line(["exec", "--user", user, id]).with(command.iter().copied())
+    }
+
+    /// What happens to the containers of an owner from `since` (Unix seconds) on, until it is ended.
+    pub(crate) fn events(&self, owner: &str, since: &str) -> Invocation {
+        let label = format!("label={OWNER}={owner}");
+        let mut line = self.line(["events", "--since", since, "--filter", "type=container"]);
+        line = line.with(["--filter", &label]);
+        for event in ["start", "die", "oom", "destroy", "pause", "kill"] {
+            line = line.with(["--filter".to_owned(), format!("event={event}")]);
+        }
+        line.with(["--format", "{{json .}}"])
+    }
+}
+
+impl From<&Path> for Docker {
+    fn from(program: &Path) -> Self {
+        Self(program.to_owned())
+    }
+}

@@ -1,0 +1,112 @@
+//! The engine's event stream of one owner, kept while a campaign runs.
+//!
+//! It tells what no exit code can: whether the kernel killed something for memory, and whether a
+//! held container is still the one it was. Opened before the first container; reopened from where
+//! it broke off, since an engine that restarts ends it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::container::Docker;
+use super::error::EngineError;
+use super::process::Stream;
+use super::reply::{self, Event};
+
+/// What has happened so far, and the stream that says so.
+#[derive(Debug)]
+pub(crate) struct Events {
+    docker: Docker,
+    owner: String,
+    seen: Arc<Mutex<Seen>>,
+    stream: Mutex<Option<Stream>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    events: Vec<Event>,
+    since: String,
+    broken: bool,
+}
+
+
+impl Events {
+    /// Opens the stream. Events from now on are seen even if the client is slow to connect.
+    pub(crate) fn open(docker: &Docker, owner: &str) -> Result<Self, EngineError> {
+        let events = Self::unopened(docker, owner);
+        events.connect()?;
+        Ok(events)
+    }
+
+    /// A stream that nobody has started: nothing is seen.
+    pub(crate) fn unopened(docker: &Docker, owner: &str) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = format!("{}.{:09}", now.as_secs(), now.subsec_nanos());
+        let seen = Arc::new(Mutex::new(Seen { since, ..Seen::default() }));
+        Self { docker: docker.clone(), owner: owner.to_owned(), seen, stream: Mutex::new(None) }
+    }
+
+    fn connect(&self) -> Result<(), EngineError> {
+        let since = self.lock().since.clone();
+        let seen = Arc::clone(&self.seen);
+        let stream = Stream::start(&self.docker.events(&self.owner, &since), move |line| {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            match line.map(reply::event) {
+                Some(Ok(event)) => seen.add(event),
+                Some(Err(_)) => {}
+                None => seen.broken = true,
+            }
+        })?;
+        *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A mark: events after it are those that happen from now on.
+    pub(crate) fn mark(&self) -> usize {
+        self.reconnect_if_broken();
+        self.lock().events.len()
+    }
+
+    /// Whether `action` happened to the container (by id or name) after the mark.
+    pub(crate) fn happened(&self, mark: usize, container: &str, action: &str) -> bool {
+        self.lock().events.iter().skip(mark).any(|event| {
+            event.action == action && (event.container == container || event.name == container)
+        })
+    }
+
+    /// Waits until `action` happened to the container after the mark; false at the deadline.
+    pub(crate) async fn wait(
+        &self,
+        mark: usize,
+        container: &str,
+        action: &str,
+        limit: Duration,
+    ) -> bool {
+        let polling = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(5));
+            while !self.happened(mark, container, action) {
+                tick.tick().await;
+            }
+        };
+        tokio::time::timeout(limit, polling).await.is_ok()
+    }
+
+    /// Whether the stream broke since the last mark: what happened meanwhile is then unknown.
+    pub(crate) fn reconnect_if_broken(&self) -> bool {
+        let broken = std::mem::take(&mut self.lock().broken);
+        if broken && self.connect().is_err() {
+            self.lock().broken = true;
+        }
+        broken
+    }
+}
+
+impl Seen {
+    fn add(&mut self, event: Event) {
+        self.since.clone_from(&event.time);
+        self.events.push(event);
+    }
+}

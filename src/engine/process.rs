@@ -1,0 +1,258 @@
+//! Child processes of the host's lem: the only module that starts one.
+//!
+//! Every child has a process group of its own, so that a terminal's Ctrl-C reaches lem alone and
+//! lem decides what ends in which order; and its input is `/dev/null` or a pipe that lem holds,
+//! because a child in a group of its own that reads the terminal is stopped by the kernel.
+//! Ending a docker client does not end the container: see [`crate::campaign`]'s strategies.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, PipeReader};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use duct::{Expression, Handle, ReaderHandle};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::sync::watch;
+
+use super::error::EngineError;
+use super::invocation::Invocation;
+use crate::cancel::Cancel;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Code(i32),
+    Signal(i32),
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        status.code().map_or_else(|| Self::Signal(status.signal().unwrap_or(0)), Self::Code)
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// What a finished command said.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub exit: Exit,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Reply {
+    /// The output, if the command succeeded.
+    pub(crate) fn success(self, invocation: &Invocation) -> Result<String, EngineError> {
+        match self.exit {
+            Exit::Code(0) => Ok(self.stdout),
+            exit => Err(EngineError::Failed {
+                command: invocation.to_string(),
+                exit,
+                complaint: last_words(&self.stderr, &self.stdout),
+            }),
+        }
+    }
+}
+
+/// The end of what a failed command said, on either stream.
+fn last_words(stderr: &str, stdout: &str) -> String {
+    let text = if stderr.trim().is_empty() { stdout } else { stderr };
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(5)..].join("\n")
+}
+
+/// Runs a command and waits for its end, at most `limit`.
+pub(crate) fn capture_blocking(
+    invocation: &Invocation,
+    limit: Duration,
+) -> Result<Reply, EngineError> {
+    let expression = expression(invocation).stdin_null().stdout_capture().stderr_capture();
+    let handle = spawn(&expression, invocation)?;
+    match handle.wait_timeout(limit) {
+        Ok(Some(output)) => Ok(reply(output)),
+        Ok(None) => {
+            signal_group(&handle, Signal::SIGKILL);
+            // A grandchild outside the group may hold the pipe: it is not waited for.
+            let _ = handle.wait_timeout(Duration::from_secs(1));
+            Err(EngineError::TimedOut { command: invocation.to_string(), limit })
+        }
+        Err(source) => Err(not_started(invocation, source)),
+    }
+}
+
+/// Runs a command and waits for its end, its time limit or the user, whichever is first.
+pub(crate) async fn capture(
+    invocation: &Invocation,
+    limit: Duration,
+    cancel: &Cancel,
+) -> Result<Reply, EngineError> {
+    let expression = expression(invocation).stdin_null().stdout_capture().stderr_capture();
+    let handle = Arc::new(spawn(&expression, invocation)?);
+    let waiting = tokio::task::spawn_blocking({
+        let handle = Arc::clone(&handle);
+        move || handle.wait().map(reply)
+    });
+    let end = |error| {
+        signal_group(&handle, Signal::SIGKILL);
+        Err(error)
+    };
+    tokio::select! {
+        ended = waiting => match ended {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(source)) => Err(not_started(invocation, source)),
+            Err(panicked) => Err(not_started(invocation, std::io::Error::other(panicked))),
+        },
+        () = tokio::time::sleep(limit) => {
+            end(EngineError::TimedOut { command: invocation.to_string(), limit })
+        }
+        _ = cancel.raised() => end(EngineError::Cancelled),
+    }
+}
+
+/// A running child whose output goes to a file. Dropping it kills what is left of its group.
+#[derive(Debug)]
+pub(crate) struct Child {
+    handle: Arc<Handle>,
+    ended: watch::Receiver<Option<Exit>>,
+}
+
+impl Child {
+    /// Starts a command that reads `stdin` and writes both streams to `log`, in the order written:
+    /// nothing has to be drained, and the log is whole even when this process is killed.
+    pub(crate) fn start(
+        invocation: &Invocation,
+        stdin: Option<PipeReader>,
+        log: File,
+    ) -> Result<Self, EngineError> {
+        let stderr = log.try_clone().map_err(|source| not_started(invocation, source))?;
+        let expression = expression(invocation).stdout_file(log).stderr_file(stderr);
+        let expression = match stdin {
+            Some(pipe) => expression.stdin_file(pipe),
+            None => expression.stdin_null(),
+        };
+        let handle = Arc::new(spawn(&expression, invocation)?);
+        let (sender, ended) = watch::channel(None);
+        tokio::task::spawn_blocking({
+            let handle = Arc::clone(&handle);
+            move || {
+                let exit = handle.wait().map_or(Exit::Signal(0), |output| output.status.into());
+                let _ = sender.send(Some(exit));
+            }
+        });
+        Ok(Self { handle, ended })
+    }
+
+    /// Waits for the end. May be dropped and called again.
+    pub(crate) async fn ended(&mut self) -> Exit {
+        match self.ended.wait_for(Option::is_some).await {
+            Ok(exit) => exit.unwrap_or(Exit::Signal(0)),
+            Err(_) => Exit::Signal(0),
+        }
+    }
+
+    /// Kills the child and its group.
+    pub(crate) fn kill(&self) {
+        if self.ended.borrow().is_none() {
+            signal_group(&self.handle, Signal::SIGKILL);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A child that talks until it is ended. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Stream(Arc<ReaderHandle>);
+
+impl Stream {
+    /// Starts a command and hands each line of its output to `line`, in a thread of its own;
+    /// `line(None)` is the end.
+    pub(crate) fn start(
+        invocation: &Invocation,
+        mut line: impl FnMut(Option<&str>) + Send + 'static,
+    ) -> Result<Self, EngineError> {
+        let expression = expression(invocation).stdin_null().stderr_null();
+        let reader = expression.reader().map_err(|source| not_started(invocation, source))?;
+        let reader = Arc::new(reader);
+        std::thread::spawn({
+            let reader = Arc::clone(&reader);
+            move || {
+                for text in BufReader::new(&*reader).lines() {
+                    let Ok(text) = text else { break };
+                    line(Some(&text));
+                }
+                line(None);
+            }
+        });
+        Ok(Self(reader))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+    }
+}
+
+fn expression(invocation: &Invocation) -> Expression {
+    let mut expression = duct::cmd(&invocation.program, &invocation.arguments)
+        .before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        })
+        .unchecked();
+    // What the user's `COMPOSE_…` variables say was made into arguments; left in the environment
+    // they would say it again, to calls that it is not meant for.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("COMPOSE_") {
+            expression = expression.env_remove(name);
+        }
+    }
+    for (name, value) in &invocation.environment {
+        expression = expression.env(name, value);
+    }
+    match &invocation.directory {
+        Some(directory) => expression.dir(directory),
+        None => expression,
+    }
+}
+
+fn spawn(expression: &Expression, invocation: &Invocation) -> Result<Handle, EngineError> {
+    expression.start().map_err(|source| not_started(invocation, source))
+}
+
+fn not_started(invocation: &Invocation, source: std::io::Error) -> EngineError {
+    EngineError::NotStarted { program: invocation.program.clone(), source }
+}
+
+fn reply(output: &std::process::Output) -> Reply {
+    Reply {
+        exit: output.status.into(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn signal_group(handle: &Handle, signal: Signal) {
+    for pid in handle.pids() {
+        if let Ok(pid) = i32::try_from(pid) {
+            let _ = killpg(Pid::from_raw(pid), signal);
+        }
+    }
+}

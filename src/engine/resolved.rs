@@ -1,0 +1,199 @@
+//! A Compose file as Compose itself resolved it: merged, interpolated, with absolute paths.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::error::EngineError;
+use crate::yaml;
+
+/// The project and its services.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Resolved {
+    /// The project that Compose would choose.
+    pub name: String,
+    #[serde(default)]
+    pub services: BTreeMap<String, Service>,
+}
+
+/// What of a service matters to lem.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Service {
+    pub image: Option<String>,
+    build: Option<Value>,
+    entrypoint: Option<Vec<String>>,
+    #[serde(default)]
+    volumes: Vec<Volume>,
+    #[serde(default)]
+    environment: BTreeMap<String, Option<String>>,
+    healthcheck: Option<Value>,
+    #[serde(default)]
+    depends_on: BTreeMap<String, Dependency>,
+    #[serde(rename = "x-lem", default)]
+    pub lem: LemKeys,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Volume {
+    #[serde(rename = "type")]
+    kind: String,
+    source: Option<String>,
+    target: String,
+    #[serde(default)]
+    read_only: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Dependency {
+    condition: Condition,
+    #[serde(default = "yes")]
+    required: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// When a dependency counts as there; the stricter is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Condition {
+    ServiceStarted,
+    ServiceHealthy,
+    ServiceCompletedSuccessfully,
+}
+
+/// The `x-lem` section of a service.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LemKeys {
+    /// `none`: the entrypoint is a server, not a wrapper of commands; the run starts without it.
+    pub entrypoint: Option<NoEntrypoint>,
+    /// The service keeps its own command in persistent mode, and its healthcheck.
+    pub keep_command: bool,
+}
+
+/// The only value of `x-lem: {entrypoint: …}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NoEntrypoint {
+    None,
+}
+
+/// A bind mount of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bind {
+    /// On the host, absolute.
+    pub source: PathBuf,
+    /// In the container.
+    pub target: PathBuf,
+    pub read_only: bool,
+}
+
+/// Parses the output of `docker compose config`.
+pub(crate) fn parse(text: &str) -> Result<Resolved, EngineError> {
+    Ok(yaml::parse(Path::new("docker compose config"), text)?)
+}
+
+impl Resolved {
+    /// The image of a service; Compose names the ones it builds after project and service.
+    pub(crate) fn image_of(&self, service: &str) -> String {
+        let named = self.services.get(service).and_then(|service| service.image.clone());
+        named.unwrap_or_else(|| format!("{}-{service}", self.name))
+    }
+
+    /// The same with links in the sources of bind mounts followed, so that paths can be compared.
+    pub(crate) fn with_real_paths(mut self) -> Self {
+        for volume in self.services.values_mut().flat_map(|service| &mut service.volumes) {
+            let source = volume.source.as_deref().map(literal);
+            let real = source.and_then(|source| Path::new(&source).canonicalize().ok());
+            if let (Some(real), "bind") = (real, volume.kind.as_str()) {
+                volume.source = real.to_str().map(|path| path.replace('$', "$$"));
+            }
+        }
+        self
+    }
+}
+
+impl Service {
+    /// Whether Compose can build the image.
+    pub(crate) fn can_be_built(&self) -> bool {
+        self.build.is_some()
+    }
+
+    /// The entrypoint that the Compose file sets; empty means that it removes the image's.
+    pub(crate) fn entrypoint(&self) -> Option<Vec<String>> {
+        self.entrypoint.as_ref().map(|words| words.iter().map(|word| literal(word)).collect())
+    }
+
+    /// Its bind mounts.
+    pub(crate) fn binds(&self) -> impl Iterator<Item = Bind> + '_ {
+        self.volumes.iter().filter(|volume| volume.kind == "bind").filter_map(|volume| {
+            Some(Bind {
+                source: literal(volume.source.as_deref()?).into(),
+                target: literal(&volume.target).into(),
+                read_only: volume.read_only,
+            })
+        })
+    }
+
+    /// Whether it has a healthcheck that is not switched off.
+    pub(crate) fn has_healthcheck(&self) -> bool {
+        let off = |check: &Value| check.get("disable").and_then(Value::as_bool).unwrap_or(false);
+        self.healthcheck.as_ref().is_some_and(|check| !check.is_null() && !off(check))
+    }
+
+    /// Whether the service sets this variable itself.
+    pub(crate) fn sets(&self, variable: &str) -> bool {
+        self.environment.get(variable).is_some_and(|value| value.as_ref().is_some_and(|v| !v.is_empty()))
+    }
+
+    /// The services that must be there before it, with their conditions.
+    pub(crate) fn dependencies(&self) -> impl Iterator<Item = (&str, Condition)> {
+        self.depends_on.iter().filter(|(_, d)| d.required).map(|(name, d)| (name.as_str(), d.condition))
+    }
+}
+
+/// `config` writes every `$` twice, because its output is a Compose file again.
+fn literal(text: &str) -> String {
+    text.replace("$$", "$")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolved_file_is_read_with_its_own_keys_and_without_doubled_dollars() {
+        let text = r#"
+name: nightly
+services:
+  vllm:
+    image: vllm:1
+    entrypoint: ["sh", "-c", "exec $$0 $$@"]
+    command: null
+    x-lem: {entrypoint: none}
+    volumes:
+      - {type: bind, source: "/w/a$$b", target: /r, bind: {create_host_path: true}}
+      - {type: volume, source: cache, target: /c, volume: {}}
+    depends_on: {db: {condition: service_healthy, required: true}}
+  db: {image: db, healthcheck: {disable: true}}
+networks: {default: {name: nightly_default}}
+"#;
+        let resolved = parse(text).unwrap();
+        let vllm = &resolved.services["vllm"];
+        assert_eq!(vllm.entrypoint().unwrap(), ["sh", "-c", "exec $0 $@"]);
+        assert_eq!(vllm.lem.entrypoint, Some(NoEntrypoint::None));
+        let binds: Vec<Bind> = vllm.binds().collect();
+        assert_eq!((binds.len(), &binds[0].source), (1, &PathBuf::from("/w/a$b")));
+        assert_eq!(vllm.dependencies().collect::<Vec<_>>(), [("db", Condition::ServiceHealthy)]);
+        assert!(!resolved.services["db"].has_healthcheck());
+    }
+
+    #[test]
+    fn an_unknown_key_of_ours_is_an_error() {
+        assert!(parse("name: a\nservices: {s: {image: i, x-lem: {entrypiont: none}}}").is_err());
+    }
+}

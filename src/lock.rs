@@ -1,0 +1,114 @@
+//! One holder at a time: a kernel lock on a file that also says who holds it.
+//!
+//! The kernel gives the lock back when its holder dies, however it dies; a process id in a file
+//! could be anybody's by then.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Who holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Holder {
+    pub pid: u32,
+    /// What the holder does, for people.
+    pub what: String,
+    /// RFC 3339.
+    pub since: String,
+}
+
+impl Holder {
+    /// This process.
+    pub(crate) fn this(what: impl Into<String>) -> Self {
+        let since = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Self { pid: std::process::id(), what: what.into(), since }
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (pid {}, since {})", self.what, self.pid, self.since)
+    }
+}
+
+/// The lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LockError {
+    #[error("held by {holder}")]
+    Held { holder: Holder },
+    #[error("cannot lock `{}`", path.display())]
+    Unusable { path: PathBuf, source: std::io::Error },
+}
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+/// Takes the lock at `path`, or says who has it.
+pub(crate) fn take(path: &Path, holder: &Holder) -> Result<Lock, LockError> {
+    let unusable = |source| LockError::Unusable { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(unusable)?;
+    }
+    let mut file = open(path).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(LockError::Held { holder: read(&mut file) }),
+        Err(TryLockError::Error(source)) => return Err(unusable(source)),
+    }
+    let text = serde_json::to_string(holder).unwrap_or_default();
+    file.set_len(0).map_err(unusable)?;
+    file.rewind().map_err(unusable)?;
+    file.write_all(text.as_bytes()).map_err(unusable)?;
+    Ok(Lock { _file: file })
+}
+
+/// Who holds the lock at `path` now, if anybody does.
+pub(crate) fn holder(path: &Path) -> Option<Holder> {
+    let mut file = File::open(path).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(read(&mut file)),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    // 0660: another member of the group takes the same lock.
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o660).open(path)
+}
+
+fn read(file: &mut File) -> Holder {
+    let mut text = String::new();
+    let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+    // The holder may not have written yet, or may be a newer lem.
+    read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_else(|| Holder {
+        pid: 0,
+        what: "another lem".to_owned(),
+        since: "just now".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holder_learns_who_the_first_is_and_gets_the_lock_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("locks/a.lock");
+        let first = take(&path, &Holder::this("campaign `nightly`")).unwrap();
+        let Err(LockError::Held { holder: seen }) = take(&path, &Holder::this("other")) else {
+            panic!("taken twice")
+        };
+        assert_eq!((seen.what.as_str(), seen.pid), ("campaign `nightly`", std::process::id()));
+        assert_eq!(holder(&path).unwrap(), seen);
+        drop(first);
+        assert_eq!(holder(&path), None);
+        take(&path, &Holder::this("other")).unwrap();
+    }
+}

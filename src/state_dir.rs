@@ -1,0 +1,69 @@
+//! Where lem keeps what belongs to an engine and not to a project: locks, and the index of campaigns.
+//!
+//! `/var/lib/lem` where this user may write there (root makes it, for the group `docker`), so that
+//! everybody who uses an engine sees the same locks; else the user's own state directory.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+use nix::unistd::{AccessFlags, Group, access, geteuid};
+
+/// Overrides the place; for tests, and for machines where neither place will do.
+pub(crate) const VARIABLE: &str = "LEM_STATE_DIR";
+
+const SHARED: &str = "/var/lib/lem";
+
+/// The folder of one engine (by its id), made if need be.
+///
+/// # Errors
+/// The folder can't be made: there is no home, or no permission.
+pub(crate) fn of_engine(engine: &str) -> std::io::Result<PathBuf> {
+    let name: String =
+        engine.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let folder = root()?.join(if name.is_empty() { "local".to_owned() } else { name });
+    for folder in [folder.clone(), folder.join("locks"), folder.join("campaigns")] {
+        make(&folder)?;
+    }
+    Ok(folder)
+}
+
+/// The folders of every engine that lem was used with.
+pub(crate) fn of_all_engines() -> std::io::Result<Vec<PathBuf>> {
+    let root = root()?;
+    let Ok(entries) = fs::read_dir(&root) else { return Ok(Vec::new()) };
+    Ok(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
+}
+
+fn root() -> std::io::Result<PathBuf> {
+    if let Some(folder) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
+        return Ok(folder.into());
+    }
+    let shared = Path::new(SHARED);
+    if geteuid().is_root() && make(shared).is_ok() {
+        return Ok(shared.to_owned());
+    }
+    if access(shared, AccessFlags::W_OK | AccessFlags::X_OK).is_ok() {
+        return Ok(shared.to_owned());
+    }
+    let home = etcetera::choose_base_strategy().map_err(std::io::Error::other)?;
+    Ok(home.state_dir().unwrap_or_else(|| home.data_dir()).join("lem"))
+}
+
+fn make(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let shared = folder.starts_with(SHARED);
+    let mode = if shared { 0o2770 } else { 0o700 };
+    fs::DirBuilder::new().recursive(true).mode(mode).create(folder)?;
+    if shared {
+        // Best effort: without the group, the folder is root's alone.
+        if let Ok(Some(docker)) = Group::from_name("docker") {
+            let _ = chown(folder, None, Some(docker.gid.as_raw()));
+        }
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}

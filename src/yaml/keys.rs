@@ -1,0 +1,117 @@
+//! Unknown keys: each is an error that names its place and the nearest key that exists.
+//!
+//! What may stand where is read from the JSON Schema of the Rust type, so a key is written once.
+//! `x-…` keys pass everywhere, as in Compose files. Keys that the format names but this version
+//! doesn't act on are refused too: a key that is silently ignored is a wrong result.
+
+use std::path::Path;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::tree::Node;
+use super::{Place, YamlError, located, parse, text_of, to_usize};
+
+/// Keys, as dotted paths, that the format names and this version does not act on.
+pub(crate) type Later = &'static [&'static str];
+
+/// Reads a file into `T`, refusing every key that `T` does not have.
+pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
+    path: &Path,
+    later: Later,
+) -> Result<T, YamlError> {
+    let text = text_of(path)?;
+    // Shape first: `cycels: 3` is better news than the missing key that follows from it.
+    let tree: Node = serde_yaml::from_str(&text).map_err(|error| located(path, &text, &error))?;
+    let root = SchemaGenerator::default().into_root_schema_for::<T>();
+    Check { path, text: &text, root: &root, later }.node(&tree, root.as_value(), "")?;
+    parse(path, &text)
+}
+
+struct Check<'a> {
+    path: &'a Path,
+    text: &'a str,
+    root: &'a Schema,
+    later: Later,
+}
+
+impl Check<'_> {
+    fn node(&self, node: &Node, schema: &Value, at: &str) -> Result<(), YamlError> {
+        match node {
+            Node::Scalar => Ok(()),
+            Node::List(items) => {
+                let schemas = self.alternatives(schema);
+                let Some(item) = schemas.iter().find_map(|s| s.get("items")) else { return Ok(()) };
+                items.iter().try_for_each(|node| self.node(node, item, at))
+            }
+            Node::Map(entries) => {
+                let schemas = self.alternatives(schema);
+                let known: Vec<(&String, &Value)> = schemas
+                    .iter()
+                    .filter_map(|s| s.get("properties").and_then(Value::as_object))
+                    .flatten()
+                    .collect();
+                let open = schemas.iter().find_map(|s| s.get("additionalProperties"));
+                for (key, child) in entries {
+                    let name = key.value.as_str();
+                    let here = if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
+                    if let Some((_, schema)) = known.iter().find(|(known, _)| *known == name) {
+                        self.node(child, schema, &here)?;
+                    } else if let Some(schema) = open {
+                        self.node(child, schema, &here)?;
+                    } else if !known.is_empty() && !name.starts_with("x-") {
+                        let names = known.iter().map(|(name, _)| name.as_str());
+                        return Err(self.refuse(key, &here, names));
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The schema itself, or what it may be instead: references followed, choices opened.
+    fn alternatives<'s>(&'s self, schema: &'s Value) -> Vec<&'s Value> {
+        if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
+            let target = self.root.as_value().pointer(name.trim_start_matches('#'));
+            return target.map(|schema| self.alternatives(schema)).unwrap_or_default();
+        }
+        for choice in ["anyOf", "oneOf", "allOf"] {
+            if let Some(schemas) = schema.get(choice).and_then(Value::as_array) {
+                return schemas.iter().flat_map(|schema| self.alternatives(schema)).collect();
+            }
+        }
+        vec![schema]
+    }
+
+    fn refuse<'k>(
+        &self,
+        key: &serde_yaml::Spanned<String>,
+        here: &str,
+        known: impl Iterator<Item = &'k str>,
+    ) -> YamlError {
+        let (line, column) = (to_usize(key.referenced.line()), to_usize(key.referenced.column()));
+        let place = Place::new(self.path, self.text, line, column);
+        if self.later.contains(&here) {
+            let message = format!("`{here}` is not supported yet");
+            let help = Some("remove the key; it would have no effect in this version".to_owned());
+            return YamlError::Invalid { place, message, help };
+        }
+        let known: Vec<&str> = known.collect();
+        let help = match nearest(&key.value, &known) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("known here: {}", known.join(", ")),
+        };
+        YamlError::Invalid { place, message: format!("unknown key `{here}`"), help: Some(help) }
+    }
+}
+
+/// The word of `known` that `word` is probably a misspelling of.
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(&word.to_lowercase(), name), *name))
+        .min()
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .map(|(_, name)| name)
+}

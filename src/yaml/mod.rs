@@ -1,0 +1,115 @@
+//! YAML files: the only module that names the YAML crate.
+//!
+//! Every error knows its file, line and column. YAML 1.1 booleans (`no`, `off`) are booleans, as in
+//! the Python tools that read the same experiment files (2026-11-21).
+
+#[cfg(feature = "host")]
+pub(crate) mod keys;
+#[cfg(feature = "host")]
+mod tree;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A file that is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum YamlError {
+    /// The file can't be read at all.
+    #[error("cannot read `{}`", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    /// The text is not YAML, or says something that can't be.
+    #[error("{message}")]
+    Invalid { place: Place, message: String, help: Option<String> },
+}
+
+/// A place in a file, with the line that stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// Line, from 1; 0 where the place is the whole file.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The text of that line.
+    pub text: String,
+}
+
+impl Place {
+    fn new(path: &Path, text: &str, line: usize, column: usize) -> Self {
+        let text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
+        Self { path: path.to_owned(), line, column, text }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gutter = self.line.to_string().len();
+        writeln!(f, "{:gutter$}--> {}:{}:{}", "", self.path.display(), self.line, self.column)?;
+        writeln!(f, "{:gutter$} |", "")?;
+        let shown: String = self.text.chars().take(200).collect();
+        writeln!(f, "{} | {shown}", self.line)?;
+        write!(f, "{:gutter$} | {:>column$}", "", "^", column = self.column.min(200))
+    }
+}
+
+/// Reads a file into `T`.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, YamlError> {
+    parse(path, &text_of(path)?)
+}
+
+/// The text of a file.
+pub(crate) fn text_of(path: &Path) -> Result<String, YamlError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| YamlError::Unreadable { path: path.to_owned(), source })
+}
+
+/// Parses text that came from `path`.
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, YamlError> {
+    serde_yaml::from_str(text).map_err(|error| located(path, text, &error))
+}
+
+/// Writes `value` as YAML text.
+///
+/// # Errors
+/// A value that YAML can't express; JSON values always can be.
+pub(crate) fn to_text<T: Serialize>(value: &T) -> Result<String, std::io::Error> {
+    serde_yaml::to_string(value).map_err(std::io::Error::other)
+}
+
+fn located(path: &Path, text: &str, error: &serde_yaml::Error) -> YamlError {
+    let (line, column) =
+        error.location().map_or((1, 1), |l| (to_usize(l.line()), to_usize(l.column())));
+    let full = error.without_snippet().to_string();
+    let message = full.split(" at line ").next().unwrap_or(&full);
+    let message = plain_words(message.split(", set DuplicateKeyPolicy").next().unwrap_or(message));
+    YamlError::Invalid { place: Place::new(path, text, line, column), message, help: None }
+}
+
+fn to_usize(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+/// The crate speaks of Rust's types; the reader of the message wrote YAML.
+fn plain_words(message: &str) -> String {
+    match message {
+        "invalid u8" | "invalid u16" | "invalid u32" | "invalid u64" | "invalid usize" => {
+            "expected a whole number".to_owned()
+        }
+        "invalid f64" | "invalid f32" | "invalid floating point value" => {
+            "expected a number".to_owned()
+        }
+        "invalid boolean" | "invalid bool" => "expected `true` or `false`".to_owned(),
+        "expected string scalar" => "expected text".to_owned(),
+        "expected mapping start" => "expected a mapping (`key: value`)".to_owned(),
+        "expected sequence start" => "expected a list".to_owned(),
+        "unexpected end of input" => "the file is empty".to_owned(),
+        other if other.starts_with("multiple YAML documents") => {
+            "expected one document, found a second one (`---`)".to_owned()
+        }
+        other => other.to_owned(),
+    }
+}
