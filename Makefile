@@ -1,0 +1,93 @@
+# What a person types; everything else is in cargo and scripts/. GNU make.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+# The targets share cargo's build directory, and `demo` is an order of steps.
+.NOTPARALLEL:
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+TRIPLE     := $(shell uname -m)-unknown-linux-gnu
+# The container build runs in images without a libc.
+CONTAINER  := $(TARGET_DIR)/$(TRIPLE)/container/lem
+
+PROFILE  ?= debug
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+STRATEGY ?= ephemeral
+
+# place FROM,TO: by rename, since a container may be running the old file; and only where they
+# differ, so that TO's time says when it last changed.
+define place
+@mkdir -p $(dir $(2))
+@cmp -s $(1) $(2) || { cp $(1) $(2).new && mv -f $(2).new $(2) && echo "placed $(2)"; }
+endef
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## make this machine ready: engine, Compose plugin, compilers (does nothing twice)
+	@scripts/setup.sh
+
+.PHONY: build
+build: ## compile lem for this machine (PROFILE=debug or release)
+	cargo build --locked $(if $(filter release,$(PROFILE)),--release)
+
+.PHONY: container
+container: ## compile the static lem that is mounted into containers
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --no-default-features --profile container --target $(TRIPLE)
+	$(call place,$(CONTAINER),$(TARGET_DIR)/debug/lem-container)
+	$(call place,$(CONTAINER),$(TARGET_DIR)/release/lem-container)
+
+.PHONY: release
+release: container ## compile both for use: optimised lem and lem-container beside it
+	cargo build --locked --release
+
+.PHONY: demo
+demo: setup release ## from a fresh checkout to results: the demo campaign
+	$(TARGET_DIR)/release/lem campaign fixtures/campaigns/demo.yaml --yes
+
+.PHONY: file-named
+file-named:
+	$(if $(FILE),@:,$(error FILE is not set: make campaign FILE=fixtures/campaigns/demo.yaml))
+
+.PHONY: campaign
+campaign: file-named release ## run a campaign: FILE=campaign.yaml STRATEGY=ephemeral|persistent
+	$(TARGET_DIR)/release/lem campaign $(FILE) --container-strategy $(STRATEGY) --yes
+
+# Goes on where something is missing: what needs it fails by itself, and the rest still speaks.
+.PHONY: setup-for-tests
+setup-for-tests:
+	-@scripts/setup.sh --for-tests
+
+.PHONY: test
+test: setup-for-tests container ## run the whole test suite
+	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked; \
+	else set -x; cargo test --locked; fi
+
+.PHONY: check
+check: ## formatting, lints and documentation, for both builds of the crate
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	@if command -v cargo-deny >/dev/null; then set -x; cargo deny --locked check; \
+	else echo "cargo-deny is not installed: licences and advisories are not checked"; fi
+
+.PHONY: bench
+bench: container ## run the benchmarks
+	cargo bench --locked
+
+.PHONY: install
+install: release ## install under PREFIX (/usr/local), below DESTDIR
+	install -D -m 0755 $(TARGET_DIR)/release/lem $(DESTDIR)$(PREFIX)/bin/lem
+	install -D -m 0755 $(CONTAINER) $(DESTDIR)$(PREFIX)/libexec/lem/lem-container
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/lem $(DESTDIR)$(PREFIX)/libexec/lem/lem-container
+	@rmdir $(DESTDIR)$(PREFIX)/libexec/lem 2>/dev/null || true
+
+.PHONY: clean
+clean: ## remove what was compiled; results stay
+	cargo clean
