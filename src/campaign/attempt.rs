@@ -13,7 +13,7 @@ use super::strategy::Strategy;
 use super::verdict::Stopped;
 use crate::cancel::Cancel;
 use crate::engine::process::{Child, Exit};
-use crate::inner::mark::{ENDED, EndedMark, STARTED, StartedMark};
+use crate::inner::mark::{ENDED_FILE, EndedMark, STARTED_FILE, StartedMark};
 
 /// One try of a run, as every strategy needs it.
 #[derive(Debug, Clone)]
@@ -112,8 +112,8 @@ pub(crate) async fn run(
     };
     let exit = finish(attempt, lifeline, &mut child, stopped).await;
     let elapsed = began.elapsed();
-    let ended: Option<EndedMark> = read_mark(&attempt.folder.join(ENDED));
-    let started: Option<StartedMark> = read_mark(&attempt.folder.join(STARTED));
+    let ended: Option<EndedMark> = read_mark(&attempt.folder.join(ENDED_FILE));
+    let started: Option<StartedMark> = read_mark(&attempt.folder.join(STARTED_FILE));
     if stopped.is_some() || (ended.is_none() && started.is_some()) {
         // The client is not the container: that it is gone proves nothing.
         strategy.make_sure_gone(attempt, started.as_ref().map(|mark| mark.uid)).await?;
@@ -146,7 +146,7 @@ async fn finish(
 
 /// Ends when the run has given no sign of its start for too long; never, once it has.
 async fn silence(folder: &Path, limit: Duration) {
-    let mark = folder.join(STARTED);
+    let mark = folder.join(STARTED_FILE);
     let waiting = async {
         let mut tick = tokio::time::interval(Duration::from_millis(250));
         loop {

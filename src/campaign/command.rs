@@ -65,10 +65,9 @@ fn value_of(place: &str, places: &Places<'_>) -> Result<String, UnknownPlace> {
     match keys.fold(first, |value, key| value.and_then(|value| value.get(key))) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(value) => Ok(value.to_string()),
-        None => Err(UnknownPlace {
-            place: place.to_owned(),
-            experiment: places.experiment.to_owned(),
-        }),
+        None => {
+            Err(UnknownPlace { place: place.to_owned(), experiment: places.experiment.to_owned() })
+        }
     }
 }
 
@@ -80,8 +79,7 @@ mod tests {
     fn filled(word: &str) -> Result<String, String> {
         let config = json!({"batch": 8, "a": {"b-c": "x y"}, "list": [1, 2]});
         let fixed = [("config", "/r/config.yaml".to_owned())];
-        let places =
-            Places { experiment: "e", fixed: &fixed, config: config.as_object().unwrap() };
+        let places = Places { experiment: "e", fixed: &fixed, config: config.as_object().unwrap() };
         fill_word(word, &places).map_err(|e| e.to_string())
     }
 

@@ -32,7 +32,9 @@ pub(crate) enum CampaignError {
     ComposeFileMissing { path: PathBuf },
     #[error("Compose refuses {files}:\n{complaint}")]
     ComposeFileBroken { files: String, complaint: String },
-    #[error("experiment `{experiment}` names no `backend`, and there are several services: {known}")]
+    #[error(
+        "experiment `{experiment}` names no `backend`, and there are several services: {known}"
+    )]
     NoBackend { experiment: String, known: String },
     #[error("experiment `{experiment}` needs service `{service}`, which the Compose file lacks")]
     NoService { experiment: String, service: String, known: Vec<String> },
@@ -60,7 +62,9 @@ pub(crate) enum CampaignError {
     Unfinished { campaign: String, done: usize, total: usize },
     #[error("there is nothing to resume: {reason}")]
     NothingToResume { reason: String },
-    #[error("the campaign is not the one that was interrupted: its experiments, cycles or order changed")]
+    #[error(
+        "the campaign is not the one that was interrupted: its experiments, cycles or order changed"
+    )]
     Drifted { campaign: String },
     #[error("the question can't be asked: there is no terminal, and no `--yes`")]
     NoAnswer,

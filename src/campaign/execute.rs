@@ -106,10 +106,8 @@ pub(crate) async fn execute(
 ) -> Result<(Summary, Result<(), CampaignError>), CampaignError> {
     let began = Instant::now();
     let instance = campaign.instance()?;
-    std::fs::create_dir_all(&instance.results).map_err(|source| CampaignError::Unwritable {
-        path: instance.results.clone(),
-        source,
-    })?;
+    std::fs::create_dir_all(&instance.results)
+        .map_err(|source| CampaignError::Unwritable { path: instance.results.clone(), source })?;
     let mut store = Store::open(&campaign.record())?;
     begin_record(campaign, &instance, &mut store)?;
     report(Event::CampaignStarted {
@@ -307,8 +305,7 @@ pub(crate) fn containers(
     let mut project = site.project.clone();
     project.files.push(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     let names = site.services().into_iter().chain(site.dependencies.iter().map(|d| d.0.as_str()));
-    let healthchecks =
-        names.map(|name| (name.to_owned(), site.has_healthcheck(name))).collect();
+    let healthchecks = names.map(|name| (name.to_owned(), site.has_healthcheck(name))).collect();
     Ok(Containers {
         docker: site.engine.docker.clone(),
         project,

@@ -48,8 +48,13 @@ pub(crate) fn expand(grid: &Grid, model: Option<&str>) -> Result<Vec<Point>, Gri
     for backend in &grid.backends {
         let own = grid.backend_overrides.get(backend).unwrap_or(&none);
         let prefixed = own.iter().map(|(k, v)| (format!("{backend}.{k}"), v));
-        let mut axes: Vec<(String, &OneOrMany)> =
-            grid.shared.iter().chain(&grid.axes).map(|(k, v)| (k.clone(), v)).chain(prefixed).collect();
+        let mut axes: Vec<(String, &OneOrMany)> = grid
+            .shared
+            .iter()
+            .chain(&grid.axes)
+            .map(|(k, v)| (k.clone(), v))
+            .chain(prefixed)
+            .collect();
         axes.sort_by(|a, b| a.0.cmp(&b.0));
         if let Some((name, _)) = axes.iter().find(|(_, values)| values.values().is_empty()) {
             return empty(name);

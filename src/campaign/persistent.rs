@@ -140,7 +140,8 @@ impl Persistent {
         uid: Option<u32>,
     ) -> Result<(), CampaignError> {
         let Some(id) = self.container_of(attempt).map(str::to_owned) else { return Ok(()) };
-        let users = ["0".to_owned()].into_iter().chain(uid.filter(|u| *u != 0).map(|u| u.to_string()));
+        let users =
+            ["0".to_owned()].into_iter().chain(uid.filter(|u| *u != 0).map(|u| u.to_string()));
         let mut clean = true;
         for user in users {
             let command = [INNER, "kill", attempt.run.as_str(), "--grace", "0"];
@@ -148,7 +149,8 @@ impl Persistent {
             match self.containers.ask(&kill).await {
                 Ok(_) => {}
                 // Not running: nothing of the run is either, and `prepare` will notice.
-                Err(EngineError::Failed { complaint, .. }) if complaint.contains("not running") => {}
+                Err(EngineError::Failed { complaint, .. }) if complaint.contains("not running") => {
+                }
                 Err(EngineError::Failed { exit: Exit::Code(_), .. }) => clean = false,
                 Err(error) => return Err(error.into()),
             }

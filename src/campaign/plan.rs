@@ -81,7 +81,9 @@ impl Plan {
                     .collect()
             }
         };
-        (1..).zip(pairs).map(|(position, (experiment, cycle))| Run { position, experiment, cycle })
+        (1..)
+            .zip(pairs)
+            .map(|(position, (experiment, cycle))| Run { position, experiment, cycle })
             .collect()
     }
 
@@ -113,7 +115,10 @@ impl Plan {
         let mut text = String::new();
         for run in &self.runs {
             let experiment = self.experiment(*run);
-            text.push_str(&format!("{}/{}/{}\n", experiment.hash, experiment.repetition, run.cycle));
+            text.push_str(&format!(
+                "{}/{}/{}\n",
+                experiment.hash, experiment.repetition, run.cycle
+            ));
         }
         short_hash(text.as_bytes())
     }
@@ -125,7 +130,9 @@ pub(crate) fn short_hash(bytes: &[u8]) -> String {
 }
 
 /// Gives each configuration its identity, and the pairs of `axes` that vary its name.
-pub(crate) fn identify(candidates: Vec<(Option<String>, Map<String, Value>, Axes)>) -> Vec<Experiment> {
+pub(crate) fn identify(
+    candidates: Vec<(Option<String>, Map<String, Value>, Axes)>,
+) -> Vec<Experiment> {
     let varying = varying(candidates.iter().map(|(_, _, axes)| axes));
     let mut repetitions: HashMap<String, u32> = HashMap::new();
     let mut names: HashMap<String, Vec<String>> = HashMap::new();
@@ -159,7 +166,10 @@ fn varying<'a>(points: impl Iterator<Item = &'a Axes>) -> Vec<String> {
             None => seen.push((axis, vec![value])),
         }
     }
-    seen.into_iter().filter(|(_, values)| values.len() > 1).map(|(name, _)| name.to_owned()).collect()
+    seen.into_iter()
+        .filter(|(_, values)| values.len() > 1)
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 fn name_of(axes: &Axes, varying: &[String]) -> String {
@@ -167,7 +177,9 @@ fn name_of(axes: &Axes, varying: &[String]) -> String {
     for (axis, value) in axes {
         let text = match value {
             Value::String(text) => text.rsplit('/').next().unwrap_or(text).to_owned(),
-            Value::Object(_) | Value::Array(_) => short_hash(canonical(value).as_bytes())[..6].to_owned(),
+            Value::Object(_) | Value::Array(_) => {
+                short_hash(canonical(value).as_bytes())[..6].to_owned()
+            }
             other => other.to_string(),
         };
         match axis.as_str() {
@@ -284,8 +296,10 @@ mod tests {
             ];
             (None, axes.iter().cloned().collect(), axes)
         };
-        let names: Vec<String> =
-            identify(vec![point("vllm", 1), point("vllm", 8)]).into_iter().map(|e| e.name).collect();
+        let names: Vec<String> = identify(vec![point("vllm", 1), point("vllm", 8)])
+            .into_iter()
+            .map(|e| e.name)
+            .collect();
         assert_eq!(names, ["vllm-batch_size=1", "vllm-batch_size=8"]);
     }
 

@@ -78,7 +78,8 @@ pub(crate) async fn wait(
             return Ok(found.into_iter().cloned().collect());
         };
         if Instant::now() > deadline {
-            let reason = format!("{waiting} after {}", crate::duration::human(containers.health_timeout));
+            let reason =
+                format!("{waiting} after {}", crate::duration::human(containers.health_timeout));
             let log = log_of(containers, &found, &service, cancel).await;
             return Err(CampaignError::NotReady { service, reason, log });
         }
@@ -164,8 +165,7 @@ mod tests {
     use super::*;
 
     fn state(status: &str, health: Health, exit_code: i64) -> State {
-        let (id, started_at) = (String::new(), String::new());
-        State { id, status: status.into(), health, exit_code, started_at, restarts: 0 }
+        State { id: String::new(), status: status.into(), health, exit_code }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) const CONFIG: &str = "config.yaml";
 /// Where `LEM_RESULT_PATH` points.
 pub(crate) const RESULT: &str = "result.json";
 /// Files that lem itself puts into the folder.
-const OWN: [&str; 2] = [crate::inner::mark::STARTED, crate::inner::mark::ENDED];
+const OWN: [&str; 2] = [crate::inner::mark::STARTED_FILE, crate::inner::mark::ENDED_FILE];
 
 /// The campaign's results folder: one level below `results_dir`.
 pub(crate) fn of_campaign(results_dir: &Path, campaign: &str) -> PathBuf {
@@ -47,7 +47,9 @@ pub(crate) fn prepare(folder: &Path, config: &str) -> Result<(), CampaignError> 
     for mark in OWN.into_iter().chain([RESULT]) {
         // Of an earlier try: it would speak for this one.
         match fs::remove_file(folder.join(mark)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error));
+            }
             _ => {}
         }
     }
@@ -150,9 +152,8 @@ mod tests {
         fs::create_dir_all(&run).unwrap();
         fs::create_dir_all(folder.path().join("raw/7")).unwrap();
         let raw = folder.path().join("raw/7/process_0.json");
-        let find = |began| {
-            find_result(&run, "r-1", folder.path(), &folder.path().join("nightly"), began)
-        };
+        let find =
+            |began| find_result(&run, "r-1", folder.path(), &folder.path().join("nightly"), began);
         assert_eq!(find(SystemTime::UNIX_EPOCH), None);
         fs::write(&raw, "{}").unwrap();
         assert_eq!(find(SystemTime::UNIX_EPOCH), Some(raw));

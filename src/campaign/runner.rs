@@ -14,7 +14,7 @@ use super::strategy::Strategy;
 use super::verdict::{self, Evidence, Verdict};
 use crate::cancel::Cancel;
 use crate::engine::process::Exit;
-use crate::inner::mark::EXIT_UNWRITABLE;
+use crate::inner::EXIT_UNWRITABLE;
 use crate::record::{Outcome, RunState, Store};
 
 /// One execution of a campaign, as far as its runs need to know it.
@@ -184,7 +184,10 @@ impl Runner<'_> {
         self.cancel.now().map_or(error, |signal| CampaignError::Interrupted { signal })
     }
 
-    async fn attempt(&mut self, attempt: &Attempt) -> Result<(SystemTime, Observed), CampaignError> {
+    async fn attempt(
+        &mut self,
+        attempt: &Attempt,
+    ) -> Result<(SystemTime, Observed), CampaignError> {
         if self.strategy.prepare(attempt, self.cancel).await? {
             self.report_restart(attempt);
         }
@@ -270,11 +273,10 @@ impl Runner<'_> {
     ) -> Result<(), CampaignError> {
         self.check_cancel()?;
         match (verdict, observed.exit) {
-            (Verdict::EngineLost, _) => {
-                Err(CampaignError::EngineLost { run: attempt.run.clone() })
-            }
-            (Verdict::NotStarted, Exit::Code(EXIT_UNWRITABLE))
-                if self.settings.runner == RunnerKind::Docker =>
+            (Verdict::EngineLost, _) => Err(CampaignError::EngineLost { run: attempt.run.clone() }),
+            (Verdict::NotStarted, Exit::Code(code))
+                if code == i32::from(EXIT_UNWRITABLE)
+                    && self.settings.runner == RunnerKind::Docker =>
             {
                 Err(CampaignError::UnwritableInside {
                     service: attempt.service.clone().unwrap_or_default(),

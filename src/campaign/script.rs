@@ -176,7 +176,7 @@ fn wait(site: &Site, text: &mut String) -> fmt::Result {
             "i=0\nwhile :; do\n  \
              case $(docker ps --all --quiet --filter {project} --filter {service_label} \
              --filter label=com.docker.compose.oneoff=False | xargs -r docker inspect --format \
-             '{{{{.State.Status}}}}-{{{{if .State.Health}}}}{{{{.State.Health.Status}}}}{{{{end}}}}-{{{{.State.ExitCode}}}}') \
+             '{{{{.State.Status}}}}-{{{{with .State.Health}}}}{{{{.Status}}}}{{{{end}}}}-{{{{.State.ExitCode}}}}') \
              in {pattern}) break ;; esac\n  \
              i=$((i + 1)); [ $i -lt 600 ] || {{ echo {} >&2; exit 1; }}\n  sleep 1\ndone",
             quoted(&format!("{service} did not become ready"))

@@ -45,7 +45,7 @@ pub(crate) struct Site {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MissingImage {
     pub image: String,
-    /// A service that uses it.
+    /// The service that builds it, or one that uses it.
     pub service: String,
     pub how: Making,
 }
@@ -105,7 +105,11 @@ pub(crate) async fn survey(
     let host = Host {
         inner: inner?,
         results: real_path(results)?,
-        configs: settings.configs_dir.is_dir().then(|| real_path(&settings.configs_dir)).transpose()?,
+        configs: settings
+            .configs_dir
+            .is_dir()
+            .then(|| real_path(&settings.configs_dir))
+            .transpose()?,
         pass: passed(&settings.pass_environment),
     };
     let needed: BTreeSet<String> = used
@@ -164,13 +168,17 @@ impl Site {
     /// Images that have to be built or pulled, one entry for each.
     pub(crate) fn missing_images(&self) -> Vec<MissingImage> {
         let mut missing: Vec<MissingImage> = Vec::new();
-        for name in self.services().into_iter().chain(self.dependencies.iter().map(|d| d.0.as_str())) {
+        for name in
+            self.services().into_iter().chain(self.dependencies.iter().map(|d| d.0.as_str()))
+        {
             let image = self.resolved.image_of(name);
             let absent = self.images.get(&image).is_some_and(Option::is_none);
             if absent && !missing.iter().any(|m| m.image == image) {
-                let built = self.resolved.services[name].can_be_built();
-                let how = if built { Making::Build } else { Making::Pull };
-                missing.push(MissingImage { image, service: name.to_owned(), how });
+                let (how, service) = match self.resolved.builder_of(&image) {
+                    Some(builder) => (Making::Build, builder),
+                    None => (Making::Pull, name),
+                };
+                missing.push(MissingImage { image, service: service.to_owned(), how });
             }
         }
         missing

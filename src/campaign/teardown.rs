@@ -150,7 +150,8 @@ impl Teardown {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
         let reply = capture_blocking(invocation, left)?;
         // Somebody else removed it in the meantime: that is what was wanted.
-        let gone = matches!(reply.exit, Exit::Code(1)) && reply.stderr.contains("No such container");
+        let gone =
+            matches!(reply.exit, Exit::Code(1)) && reply.stderr.contains("No such container");
         if gone { Ok(reply.stdout) } else { reply.success(invocation) }
     }
 

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::process::Exit;
-use crate::inner::mark::{EndedMark, Reason};
+use crate::inner::mark::{EndReason, EndedMark};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,15 +79,15 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
 fn by_mark(evidence: &Evidence<'_>, ended: &EndedMark) -> Verdict {
     let oom = evidence.oom || ended.oom_kills > 0;
     match (ended.reason, ended.exit_code) {
-        (Reason::Exited, Some(0)) => completed(evidence),
-        (Reason::Exited | Reason::Signaled, _) if oom => Verdict::OomKilled,
-        (Reason::NotFound, _) | (Reason::Exited, Some(127)) => Verdict::NotFound,
-        (Reason::NotExecutable, _) | (Reason::Exited, Some(126)) => Verdict::NotExecutable,
-        (Reason::Exited, _) => Verdict::Failed,
-        (Reason::Signaled | Reason::Stopped, _) => Verdict::Killed,
-        (Reason::TimeLimit, _) => Verdict::TimedOut,
+        (EndReason::Exited, Some(0)) => completed(evidence),
+        (EndReason::Exited | EndReason::Signaled, _) if oom => Verdict::OomKilled,
+        (EndReason::NotFound, _) | (EndReason::Exited, Some(127)) => Verdict::NotFound,
+        (EndReason::NotExecutable, _) | (EndReason::Exited, Some(126)) => Verdict::NotExecutable,
+        (EndReason::Exited, _) => Verdict::Failed,
+        (EndReason::Signaled | EndReason::Stopped, _) => Verdict::Killed,
+        (EndReason::TimeLimit, _) => Verdict::TimedOut,
         // lem held the pipe until now: the client or the engine let go of it.
-        (Reason::LifelineCut, _) => Verdict::EngineLost,
+        (EndReason::LifelineCut, _) => Verdict::EngineLost,
     }
 }
 
@@ -115,7 +115,11 @@ fn never_began(evidence: &Evidence<'_>) -> Verdict {
 }
 
 fn completed(evidence: &Evidence<'_>) -> Verdict {
-    if evidence.result || !evidence.result_required { Verdict::Completed } else { Verdict::NoResult }
+    if evidence.result || !evidence.result_required {
+        Verdict::Completed
+    } else {
+        Verdict::NoResult
+    }
 }
 
 fn engine_is_gone(text: &str) -> bool {
@@ -156,7 +160,9 @@ impl Verdict {
             Self::OomKilled => Some("raise the service's `mem_limit`, or make the run smaller"),
             Self::Killed => Some("something outside of lem ended it; see `docker events`"),
             Self::NotFound => Some("the image has no such command on its PATH; check `command`"),
-            Self::NotExecutable => Some("the command is there and can't be executed; check its mode"),
+            Self::NotExecutable => {
+                Some("the command is there and can't be executed; check its mode")
+            }
             Self::ImageMissing => Some("build or pull the image, then `lem resume`"),
             Self::EngineLost => Some("check the engine (`docker info`), then `lem resume`"),
             Self::TimedOut => Some("raise `execution.timeout`, or make the run smaller"),
@@ -168,7 +174,7 @@ impl Verdict {
 mod tests {
     use super::*;
 
-    fn ended(reason: Reason, exit_code: Option<i32>, oom_kills: u64) -> EndedMark {
+    fn ended(reason: EndReason, exit_code: Option<i32>, oom_kills: u64) -> EndedMark {
         EndedMark {
             run: "r".into(),
             reason,
@@ -198,7 +204,7 @@ mod tests {
 
     #[test]
     fn exit_code_zero_is_not_enough_where_a_result_is_required() {
-        let mark = ended(Reason::Exited, Some(0), 0);
+        let mark = ended(EndReason::Exited, Some(0), 0);
         let without = evidence(Some(&mark));
         assert_eq!(judge(&without), Verdict::NoResult);
         assert_eq!(judge(&Evidence { result: true, ..without.clone() }), Verdict::Completed);
@@ -208,16 +214,16 @@ mod tests {
     #[test]
     fn the_mark_decides_before_the_clients_exit_code() {
         for (reason, code, oom, verdict) in [
-            (Reason::Exited, Some(3), 0, Verdict::Failed),
-            (Reason::Exited, Some(127), 0, Verdict::NotFound),
-            (Reason::Exited, Some(1), 1, Verdict::OomKilled),
-            (Reason::Signaled, None, 1, Verdict::OomKilled),
-            (Reason::Signaled, None, 0, Verdict::Killed),
-            (Reason::NotFound, Some(127), 0, Verdict::NotFound),
-            (Reason::NotExecutable, Some(126), 0, Verdict::NotExecutable),
-            (Reason::TimeLimit, None, 0, Verdict::TimedOut),
-            (Reason::LifelineCut, None, 0, Verdict::EngineLost),
-            (Reason::Stopped, None, 0, Verdict::Killed),
+            (EndReason::Exited, Some(3), 0, Verdict::Failed),
+            (EndReason::Exited, Some(127), 0, Verdict::NotFound),
+            (EndReason::Exited, Some(1), 1, Verdict::OomKilled),
+            (EndReason::Signaled, None, 1, Verdict::OomKilled),
+            (EndReason::Signaled, None, 0, Verdict::Killed),
+            (EndReason::NotFound, Some(127), 0, Verdict::NotFound),
+            (EndReason::NotExecutable, Some(126), 0, Verdict::NotExecutable),
+            (EndReason::TimeLimit, None, 0, Verdict::TimedOut),
+            (EndReason::LifelineCut, None, 0, Verdict::EngineLost),
+            (EndReason::Stopped, None, 0, Verdict::Killed),
         ] {
             let mark = ended(reason, code, oom);
             assert_eq!(judge(&evidence(Some(&mark))), verdict, "{reason:?} {code:?} {oom}");
@@ -239,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_run_that_the_user_ended_is_interrupted_whatever_it_said_last() {
-        let mark = ended(Reason::LifelineCut, None, 0);
+        let mark = ended(EndReason::LifelineCut, None, 0);
         for mark in [None, Some(&mark)] {
             let stopped = Evidence { stopped: Some(Stopped::User), ..evidence(mark) };
             assert_eq!(judge(&stopped), Verdict::Interrupted);

@@ -69,11 +69,8 @@ impl World {
         image: Option<&Image>,
         host: &Host,
     ) -> Result<Self, ReadOnlyResults> {
-        let mut mounts = vec![Bind {
-            source: host.inner.clone(),
-            target: INNER.into(),
-            read_only: true,
-        }];
+        let mut mounts =
+            vec![Bind { source: host.inner.clone(), target: INNER.into(), read_only: true }];
         let results = match covering(service, &host.results) {
             Some((bind, _)) if bind.read_only => {
                 return Err(ReadOnlyResults { service: name.to_owned(), target: bind.target });

@@ -1,12 +1,27 @@
 //! The rim: the only module that reads arguments, prints, asks and chooses exit codes.
 
+#[cfg(feature = "host")]
+mod campaign;
+#[cfg(feature = "host")]
+mod containers;
+#[cfg(feature = "host")]
+mod exit;
 mod experiment;
+mod inner;
+#[cfg(feature = "host")]
+mod render;
+#[cfg(feature = "host")]
+mod resume;
+#[cfg(feature = "host")]
+mod settings;
+#[cfg(feature = "host")]
+mod signals;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Run LLM experiments in containers.
+/// Run LLM experiments and model servers on your own GPUs with Docker Compose.
 #[derive(Debug, Parser)]
 #[command(name = "lem", version)]
 struct Cli {
@@ -16,17 +31,39 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "host")]
+    Campaign(Box<campaign::Arguments>),
+    #[cfg(feature = "host")]
+    Resume(resume::Arguments),
+    #[cfg(feature = "host")]
+    Ps(containers::PsArguments),
+    #[cfg(feature = "host")]
+    Reap(containers::ReapArguments),
     Experiment(experiment::Arguments),
+    #[command(flatten)]
+    Inner(inner::Command),
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    match Cli::try_parse() {
-        Ok(Cli { command: Command::Experiment(arguments) }) => experiment::run(arguments),
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
+    };
+    match cli.command {
+        #[cfg(feature = "host")]
+        Command::Campaign(arguments) => campaign::run(*arguments),
+        #[cfg(feature = "host")]
+        Command::Resume(arguments) => resume::run(arguments),
+        #[cfg(feature = "host")]
+        Command::Ps(arguments) => containers::ps(&arguments),
+        #[cfg(feature = "host")]
+        Command::Reap(arguments) => containers::reap(&arguments),
+        Command::Experiment(arguments) => experiment::run(arguments),
+        Command::Inner(command) => inner::run(command),
     }
 }

@@ -51,7 +51,8 @@ impl Project {
             ComposeProgram::Plugin { docker } => (docker, vec!["compose".to_owned()]),
             ComposeProgram::Standalone { program } => (program, Vec::new()),
         };
-        let mut option = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+        let mut option =
+            |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
         if let Some(name) = &self.name {
             option("-p", name);
         }

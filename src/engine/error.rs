@@ -27,8 +27,6 @@ pub(crate) enum EngineError {
     TimedOut { command: String, limit: Duration },
     #[error("`{command}` ended with {exit}: {complaint}")]
     Failed { command: String, exit: Exit, complaint: String },
-    #[error("the docker event stream could not be read: {reason}")]
-    NoEvents { reason: String },
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
     #[error("the Compose file is not valid")]

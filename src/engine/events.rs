@@ -28,7 +28,6 @@ struct Seen {
     broken: bool,
 }
 
-
 impl Events {
     /// Opens the stream. Events from now on are seen even if the client is slow to connect.
     pub(crate) fn open(docker: &Docker, owner: &str) -> Result<Self, EngineError> {

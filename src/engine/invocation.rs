@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_line_can_be_pasted_whatever_its_words_hold() {
-        let line = Invocation::new(Path::new("/usr/bin/docker"), ["run", "a b", "$HOME", "it's", ""]);
+        let line =
+            Invocation::new(Path::new("/usr/bin/docker"), ["run", "a b", "$HOME", "it's", ""]);
         let shown = line.to_string();
         assert_eq!(shlex::split(&shown).unwrap(), ["docker", "run", "a b", "$HOME", "it's", ""]);
     }

@@ -1,7 +1,5 @@
 //! What docker answers, as values. Pure: text in, values or an error out.
 
-use std::path::PathBuf;
-
 use serde::Deserialize;
 
 /// The columns of [`Container`], separated by tabs: no name, id or label value of ours holds one.
@@ -12,11 +10,9 @@ pub(crate) const CONTAINER_FORMAT: &str = concat!(
     "{{.CreatedAt}}"
 );
 
-/// The columns of [`State`].
-pub(crate) const STATE_FORMAT: &str = concat!(
-    "{{.Id}}\t{{.State.Status}}\t{{if .State.Health}}{{.State.Health.Status}}{{end}}\t",
-    "{{.State.ExitCode}}\t{{.State.StartedAt}}\t{{.RestartCount}}"
-);
+/// The columns of [`State`]. `.ID`, not `.Id`: the latter makes docker fall back to the raw answer,
+/// in which a container without a healthcheck has no `.State.Health` to ask for.
+pub(crate) const STATE_FORMAT: &str = "{{.ID}}\t{{json .State}}";
 
 /// An answer that is not what docker prints.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -95,11 +91,10 @@ pub(crate) enum Health {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct State {
     pub id: String,
+    /// As in [`Container::state`].
     pub status: String,
     pub health: Health,
     pub exit_code: i64,
-    pub started_at: String,
-    pub restarts: u64,
 }
 
 /// Parses the lines of `docker inspect` in [`STATE_FORMAT`].
@@ -108,25 +103,30 @@ pub(crate) fn states(text: &str) -> Result<Vec<State>, Unexpected> {
 }
 
 fn state(line: &str) -> Result<State, Unexpected> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Raw {
+        status: String,
+        #[serde(default)]
+        exit_code: i64,
+        health: Option<RawHealth>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct RawHealth {
+        status: String,
+    }
     let wrong = || Unexpected::from_text(line);
-    let columns: Vec<&str> = line.split('\t').collect();
-    let [id, status, health, exit_code, started_at, restarts] = columns[..] else {
-        return Err(wrong());
+    let (id, json) = line.split_once('\t').ok_or_else(wrong)?;
+    let raw: Raw = serde_json::from_str(json).map_err(|_| wrong())?;
+    let health = match raw.health.map(|health| health.status).as_deref() {
+        None | Some("" | "none") => Health::None,
+        Some("starting") => Health::Starting,
+        Some("healthy") => Health::Healthy,
+        Some("unhealthy") => Health::Unhealthy,
+        Some(_) => return Err(wrong()),
     };
-    Ok(State {
-        id: id.to_owned(),
-        status: status.to_owned(),
-        health: match health {
-            "" | "none" => Health::None,
-            "starting" => Health::Starting,
-            "healthy" => Health::Healthy,
-            "unhealthy" => Health::Unhealthy,
-            _ => return Err(wrong()),
-        },
-        exit_code: exit_code.parse().map_err(|_| wrong())?,
-        started_at: started_at.to_owned(),
-        restarts: restarts.parse().map_err(|_| wrong())?,
-    })
+    Ok(State { id: id.to_owned(), status: raw.status, health, exit_code: raw.exit_code })
 }
 
 /// What of an image decides how a command starts in it.
@@ -257,11 +257,7 @@ pub(crate) fn event(line: &str) -> Result<Event, Unexpected> {
         exit_code: attribute("exitCode").and_then(|code| code.parse().ok()),
         container: raw.actor.id,
         action: raw.action,
-        time: format!(
-            "{}.{:09}",
-            raw.nanoseconds / 1_000_000_000,
-            raw.nanoseconds % 1_000_000_000
-        ),
+        time: format!("{}.{:09}", raw.nanoseconds / 1_000_000_000, raw.nanoseconds % 1_000_000_000),
     })
 }
 
@@ -300,6 +296,15 @@ mod tests {
         let list = containers(text).unwrap();
         assert!(!list[0].belongs_to("web") && !list[0].one_off);
         assert!(list[1].belongs_to("web") && list[1].one_off);
+    }
+
+    #[test]
+    fn a_container_without_a_healthcheck_has_a_state_too() {
+        let text = "abc\t{\"Status\":\"running\",\"ExitCode\":0}\n\
+                    def\t{\"Status\":\"exited\",\"ExitCode\":3,\"Health\":{\"Status\":\"unhealthy\"}}\n";
+        let states = states(text).unwrap();
+        assert_eq!((states[0].health, states[0].status.as_str()), (Health::None, "running"));
+        assert_eq!((states[1].health, states[1].exit_code), (Health::Unhealthy, 3));
     }
 
     #[test]

@@ -104,6 +104,12 @@ impl Resolved {
         named.unwrap_or_else(|| format!("{}-{service}", self.name))
     }
 
+    /// The service whose `build` makes an image; another service may only use it.
+    pub(crate) fn builder_of(&self, image: &str) -> Option<&str> {
+        let mut names = self.services.iter().filter(|(_, service)| service.build.is_some());
+        names.find(|(name, _)| self.image_of(name) == image).map(|(name, _)| name.as_str())
+    }
+
     /// The same with links in the sources of bind mounts followed, so that paths can be compared.
     pub(crate) fn with_real_paths(mut self) -> Self {
         for volume in self.services.values_mut().flat_map(|service| &mut service.volumes) {
@@ -118,11 +124,6 @@ impl Resolved {
 }
 
 impl Service {
-    /// Whether Compose can build the image.
-    pub(crate) fn can_be_built(&self) -> bool {
-        self.build.is_some()
-    }
-
     /// The entrypoint that the Compose file sets; empty means that it removes the image's.
     pub(crate) fn entrypoint(&self) -> Option<Vec<String>> {
         self.entrypoint.as_ref().map(|words| words.iter().map(|word| literal(word)).collect())
@@ -147,12 +148,17 @@ impl Service {
 
     /// Whether the service sets this variable itself.
     pub(crate) fn sets(&self, variable: &str) -> bool {
-        self.environment.get(variable).is_some_and(|value| value.as_ref().is_some_and(|v| !v.is_empty()))
+        self.environment
+            .get(variable)
+            .is_some_and(|value| value.as_ref().is_some_and(|v| !v.is_empty()))
     }
 
     /// The services that must be there before it, with their conditions.
     pub(crate) fn dependencies(&self) -> impl Iterator<Item = (&str, Condition)> {
-        self.depends_on.iter().filter(|(_, d)| d.required).map(|(name, d)| (name.as_str(), d.condition))
+        self.depends_on
+            .iter()
+            .filter(|(_, d)| d.required)
+            .map(|(name, d)| (name.as_str(), d.condition))
     }
 }
 

@@ -103,10 +103,8 @@ impl Store {
             "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
         )?;
         self.connection.batch_execute(schema::CREATE)?;
-        self.connection.batch_execute(&format!(
-            "PRAGMA user_version = {};",
-            schema::VERSION.max(self.read_version()?)
-        ))
+        let version = schema::VERSION.max(self.read_version()?);
+        self.connection.batch_execute(&format!("PRAGMA user_version = {version};"))
     }
 
     fn read_version(&mut self) -> QueryResult<i32> {
@@ -125,10 +123,8 @@ impl Store {
     }
 
     fn read_word<T: DeserializeOwned>(&self, word: &str) -> Result<T, RecordError> {
-        from_word(word).ok_or_else(|| RecordError::Unknown {
-            path: self.path.clone(),
-            value: word.to_owned(),
-        })
+        from_word(word)
+            .ok_or_else(|| RecordError::Unknown { path: self.path.clone(), value: word.to_owned() })
     }
 
     /// Records that a campaign begins, with everything it will do.
@@ -285,10 +281,7 @@ impl Store {
             .filter(runs::instance.eq(instance))
             .filter(runs::state.eq(to_word(RunState::Running)));
         diesel::update(left)
-            .set((
-                runs::state.eq(to_word(RunState::Interrupted)),
-                runs::verdict.eq("interrupted"),
-            ))
+            .set((runs::state.eq(to_word(RunState::Interrupted)), runs::verdict.eq("interrupted")))
             .execute(&mut self.connection)
             .map_err(|source| self.query_error(source))
     }

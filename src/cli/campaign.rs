@@ -1,0 +1,370 @@
+//! `lem campaign`: from the file to the summary.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::render::{self, Progress};
+use super::settings::{Flags, Layers, Source};
+use super::{exit, signals};
+use crate::campaign::error::CampaignError;
+use crate::campaign::event::Event;
+use crate::campaign::execute::{Campaign, execute, record_of};
+use crate::campaign::file::{self, ContainerStrategy, Structure};
+use crate::campaign::plan::{Plan, Run, short_hash};
+use crate::campaign::settings::{Foreign, RunnerKind};
+use crate::campaign::site::{Site, survey};
+use crate::campaign::{experiments, resume, run_folder, script};
+use crate::cancel::Cancel;
+use crate::engine::process::capture;
+use crate::lock::{self, Holder, Lock, LockError};
+use crate::record::{CampaignState, Instance, Store};
+use crate::state_dir;
+
+/// Run a campaign: many experiments, each in a container, in a chosen order.
+///
+/// Exit codes: 0 done; 1 at least one experiment failed; 2 the file or the usage is wrong; 3 the
+/// machine can't; 75 somebody else is using the project; 130, 143 or 129 after SIGINT, SIGTERM or
+/// SIGHUP.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The campaign file [default: campaign.yaml or campaign.yml]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub flags: Flags,
+    /// Go on with the campaign that was interrupted: exactly the runs that are missing
+    #[arg(long, conflicts_with = "fresh")]
+    pub resume: bool,
+    /// Start anew, whatever an earlier execution left undone
+    #[arg(long)]
+    pub fresh: bool,
+    /// Let Compose recreate a needed container that lem did not start
+    #[arg(long)]
+    pub replace_running: bool,
+    /// Print what would be done as a shell script, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Answer the question with yes
+    #[arg(short, long)]
+    pub yes: bool,
+    /// One event per line on standard output, as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show what the runs say while they run
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: Arguments) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return render::failure_of_start(&error),
+    };
+    let code = runtime.block_on(async {
+        let cancel = match signals::watch() {
+            Ok(cancel) => cancel,
+            Err(error) => return render::failure_of_start(&error),
+        };
+        let ended = drive(arguments, &cancel).await;
+        match (ended, cancel.now()) {
+            (Ok(code), _) => ExitCode::from(code),
+            (Err(_), Some(signal)) => render::error(&CampaignError::Interrupted { signal }),
+            (Err(error), None) => render::error(&error),
+        }
+    });
+    // A client that keeps a pipe open must not keep lem.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    code
+}
+
+async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignError> {
+    let path = campaign_file(arguments.file.as_deref())?;
+    let file = file::read(&path)?;
+    let layers = Layers::read()?;
+    let base = path.parent().unwrap_or(Path::new("/"));
+    let state_dir = base.join(&file.io.state_dir);
+    let _campaign_lock =
+        (!arguments.dry_run).then(|| lock_campaign(&state_dir, &file.campaign_name)).transpose()?;
+    let earlier = earlier(&state_dir, &file.campaign_name)?;
+    let resumed = choose_resume(&arguments, earlier, &file.campaign_name)?;
+    let mut flags = arguments.flags.clone().absolute();
+    if let Some((instance, _)) = &resumed {
+        flags = flags.or(serde_json::from_str(&instance.settings).unwrap_or_default());
+    }
+    let order = layers.order(&file, &flags);
+    let foreign = if arguments.replace_running { Foreign::Replace } else { Foreign::Refuse };
+    let (settings, source) = layers.resolve(&file, &path, &flags, foreign);
+    let experiments = experiments::gather(&file, base)?;
+    let recorded_seed = resumed.as_ref().and_then(|(instance, _)| instance.seed);
+    let seed = match order.structure {
+        Structure::Shuffled => {
+            Some(order.seed.or(recorded_seed).unwrap_or_else(rand::random::<u64>))
+        }
+        Structure::Interleaved | Structure::Grouped => order.seed,
+    };
+    let plan = Plan {
+        runs: Plan::order(&experiments, order.cycles, order.structure, seed),
+        experiments,
+        cycles: order.cycles,
+        structure: order.structure,
+        seed,
+        config_gap: order.config_gap,
+        cycle_gap: order.cycle_gap,
+    };
+    let results = run_folder::of_campaign(&settings.results_dir, &file.campaign_name);
+    let site = match settings.runner {
+        RunnerKind::Docker => {
+            Some(survey(&plan, &file.services, &settings, &results, cancel).await?)
+        }
+        RunnerKind::Local => None,
+    };
+    let mut campaign = Campaign {
+        name: file.campaign_name.clone(),
+        file: path,
+        plan,
+        settings,
+        results,
+        site,
+        flags: serde_json::to_string(&flags).unwrap_or_default(),
+        resumed: resumed.as_ref().map(|(instance, _)| instance.id.clone()),
+    };
+    let runs = match &resumed {
+        Some((instance, recorded)) if instance.plan == campaign.plan.fingerprint() => {
+            resume::missing(&campaign.plan, recorded)
+        }
+        Some(_) => return Err(CampaignError::Drifted { campaign: campaign.name }),
+        None => campaign.plan.runs.clone(),
+    };
+    check(&campaign)?;
+    if arguments.dry_run {
+        return dry_run(&campaign, &runs);
+    }
+    let _project_lock =
+        campaign.site.as_ref().map(|site| lock_project(site, &campaign.name)).transpose()?;
+    render::plan(&campaign, &runs, source);
+    if !agreed(&campaign, arguments.yes, source, cancel).await? {
+        return Ok(exit::DONE);
+    }
+    let mut progress = Progress::new(&campaign.plan, &runs, arguments.json, arguments.verbose);
+    make_images(&mut campaign, &mut progress, cancel).await?;
+    index(&campaign);
+    let (summary, ended) =
+        execute(&campaign, &runs, &mut |event| progress.show(&event), cancel).await?;
+    progress.end();
+    if !arguments.json {
+        render::summary(&summary);
+    }
+    ended?;
+    Ok(if summary.failed > 0 { exit::FAILED } else { exit::DONE })
+}
+
+fn campaign_file(named: Option<&Path>) -> Result<PathBuf, CampaignError> {
+    let path = match named {
+        Some(path) => path.to_owned(),
+        None => ["campaign.yaml", "campaign.yml"]
+            .map(PathBuf::from)
+            .into_iter()
+            .find(|path| path.exists())
+            .unwrap_or_else(|| "campaign.yaml".into()),
+    };
+    std::path::absolute(&path).map_err(|_| CampaignError::NoCampaignFile { path })
+}
+
+/// The campaign's newest execution, if there was one, with its runs.
+type Earlier = (Instance, Vec<crate::record::RecordedRun>);
+
+fn earlier(
+    state_dir: &Path,
+    campaign: &str,
+) -> Result<Option<(Earlier, CampaignState)>, CampaignError> {
+    let Some(mut store) = Store::open_existing(&record_of(state_dir))? else { return Ok(None) };
+    let Some((instance, state)) = store.newest(campaign)? else { return Ok(None) };
+    let runs = store.runs(&instance.id)?;
+    Ok(Some(((instance, runs), state)))
+}
+
+/// Which execution goes on: the unfinished one, if the user says so.
+fn choose_resume(
+    arguments: &Arguments,
+    earlier: Option<(Earlier, CampaignState)>,
+    campaign: &str,
+) -> Result<Option<Earlier>, CampaignError> {
+    let nothing = |reason: &str| {
+        Err(CampaignError::NothingToResume { reason: format!("`{campaign}` {reason}") })
+    };
+    match earlier {
+        None if arguments.resume => nothing("was never started"),
+        Some((_, CampaignState::Finished)) if arguments.resume => nothing("is finished"),
+        Some((earlier, _)) if arguments.resume => Ok(Some(earlier)),
+        Some((earlier, CampaignState::Running | CampaignState::Interrupted))
+            if !arguments.fresh && !arguments.dry_run =>
+        {
+            let done = earlier.1.iter().filter(|run| {
+                matches!(
+                    run.state,
+                    crate::record::RunState::Completed | crate::record::RunState::Failed
+                )
+            });
+            let (done, total) = (done.count(), earlier.1.len());
+            if arguments.yes || !render::can_ask() {
+                let campaign = campaign.to_owned();
+                return Err(CampaignError::Unfinished { campaign, done, total });
+            }
+            match render::ask_resume(campaign, done, total) {
+                Some(true) => Ok(Some(earlier)),
+                Some(false) => Ok(None),
+                None => {
+                    Err(CampaignError::Unfinished { campaign: campaign.to_owned(), done, total })
+                }
+            }
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What can be known to fail before anything starts.
+fn check(campaign: &Campaign) -> Result<(), CampaignError> {
+    let folder =
+        campaign.results.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+    for folder in [folder, campaign.settings.base.as_path()] {
+        // A file without a name: nothing is left of it, even if lem is killed here.
+        tempfile::tempfile_in(folder)
+            .map_err(|source| CampaignError::Unwritable { path: folder.to_owned(), source })?;
+    }
+    // Every place of every command, before the first run rather than in the morning.
+    let instance = campaign.instance()?;
+    let mut seen = std::collections::HashSet::new();
+    for run in campaign.plan.runs.iter().filter(|run| seen.insert(run.experiment)) {
+        instance.attempt(&campaign.plan, *run, 1, &campaign.settings)?;
+    }
+    match &campaign.site {
+        Some(site) if campaign.settings.strategy == ContainerStrategy::Persistent => {
+            site.check_foreign(campaign.settings.foreign)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn dry_run(campaign: &Campaign, runs: &[Run]) -> Result<u8, CampaignError> {
+    let mut stdout = std::io::stdout().lock();
+    let mut broken = false;
+    script::write(campaign, runs, &mut |text| {
+        // The reader may have seen enough; then there is nobody to write for.
+        broken = broken || stdout.write_all(text.as_bytes()).is_err();
+    })?;
+    Ok(exit::DONE)
+}
+
+fn lock_campaign(state_dir: &Path, campaign: &str) -> Result<Lock, CampaignError> {
+    let folder = local_state()?;
+    let identity = format!("{}\n{campaign}", state_dir.display());
+    let path = folder.join(format!("locks/campaign-{}.lock", short_hash(identity.as_bytes())));
+    take(&path, campaign, campaign)
+}
+
+fn lock_project(site: &Site, campaign: &str) -> Result<Lock, CampaignError> {
+    let folder = engine_state(&site.engine.id)?;
+    take(&folder.join(format!("locks/{}.lock", site.owner)), &site.owner, campaign)
+}
+
+fn take(path: &Path, project: &str, campaign: &str) -> Result<Lock, CampaignError> {
+    match lock::take(path, &Holder::this(format!("campaign `{campaign}`"))) {
+        Err(LockError::Held { holder }) => {
+            Err(CampaignError::Busy { project: project.to_owned(), holder })
+        }
+        other => Ok(other?),
+    }
+}
+
+pub(super) fn engine_state(engine: &str) -> Result<PathBuf, CampaignError> {
+    state_dir::of_engine(engine).map_err(|source| CampaignError::Unwritable {
+        path: std::env::var_os(state_dir::VARIABLE)
+            .map_or_else(|| "~/.local/state/lem".into(), PathBuf::from),
+        source,
+    })
+}
+
+/// State that belongs to no engine: the locks of campaigns, and where campaigns are.
+pub(super) fn local_state() -> Result<PathBuf, CampaignError> {
+    engine_state("local")
+}
+
+/// Notes where the campaign is, so that `lem resume` finds it from any folder.
+fn index(campaign: &Campaign) {
+    let Ok(folder) = local_state() else { return };
+    let pointer = serde_json::json!({
+        "campaign": campaign.name,
+        "file": campaign.file,
+        "record": campaign.record(),
+    });
+    let name = short_hash(format!("{}", campaign.file.display()).as_bytes());
+    // Only a convenience: the record itself is beside the campaign.
+    let _ = crate::durable::write_json(&folder.join(format!("campaigns/{name}.json")), &pointer);
+}
+
+/// The one question, where there is something to ask.
+async fn agreed(
+    campaign: &Campaign,
+    yes: bool,
+    source: Source,
+    cancel: &Cancel,
+) -> Result<bool, CampaignError> {
+    let Some(site) = &campaign.site else { return Ok(true) };
+    let persistent = campaign.settings.strategy == ContainerStrategy::Persistent;
+    if persistent {
+        render::persistent_mode(source);
+    }
+    let missing = site.missing_images();
+    if yes || (!persistent && missing.is_empty()) {
+        return Ok(true);
+    }
+    if !render::can_ask() {
+        return Err(CampaignError::NoAnswer);
+    }
+    let asking = tokio::task::spawn_blocking(render::ask_start);
+    tokio::select! {
+        answer = asking => Ok(answer.unwrap_or(false)),
+        signal = cancel.raised() => Err(CampaignError::Interrupted { signal }),
+    }
+}
+
+async fn make_images(
+    campaign: &mut Campaign,
+    progress: &mut Progress,
+    cancel: &Cancel,
+) -> Result<(), CampaignError> {
+    let Some(site) = &mut campaign.site else { return Ok(()) };
+    let missing = site.missing_images();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for image in missing {
+        let making = site.making(&image);
+        progress.show(&Event::Preparing { what: making.to_string() });
+        let limit = Duration::from_secs(4 * 3600);
+        let made = capture(&making, limit, cancel).await.and_then(|reply| reply.success(&making));
+        made.map_err(|source| CampaignError::NoImage {
+            service: image.service.clone(),
+            image: image.image.clone(),
+            source,
+        })?;
+    }
+    site.look_again(cancel).await?;
+    match site.missing_images().first() {
+        None => Ok(()),
+        Some(image) => Err(CampaignError::NotReady {
+            service: image.service.clone(),
+            reason: format!("image `{}` is still missing after it was made", image.image),
+            log: String::new(),
+        }),
+    }
+}
+
+/// Whether standard error is a terminal.
+pub(super) fn on_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}

@@ -1,0 +1,165 @@
+//! The table of exit codes, and the way out of each error.
+
+use crate::campaign::error::CampaignError;
+use crate::engine::error::EngineError;
+use crate::lock::LockError;
+
+/// Everything was done, and nothing failed.
+pub(super) const DONE: u8 = 0;
+/// Finished, but at least one experiment or service failed.
+pub(super) const FAILED: u8 = 1;
+/// Wrong usage, or a file that is wrong.
+pub(super) const WRONG: u8 = 2;
+/// The machine can't.
+pub(super) const MACHINE: u8 = 3;
+/// Somebody else has it.
+pub(super) const BUSY: u8 = 75;
+
+/// The exit code of an error.
+pub(super) fn code(error: &CampaignError) -> u8 {
+    use CampaignError as E;
+    match error {
+        E::NoCampaignFile { .. }
+        | E::File(_)
+        | E::Senseless { .. }
+        | E::NoConfig { .. }
+        | E::Grid(_)
+        | E::Place(_)
+        | E::NoComposeFile { .. }
+        | E::ComposeFileMissing { .. }
+        | E::ComposeFileBroken { .. }
+        | E::NoBackend { .. }
+        | E::NoService { .. }
+        | E::NotUtf8 { .. }
+        | E::ReadOnlyResults(_)
+        | E::Unfinished { .. }
+        | E::NothingToResume { .. }
+        | E::Drifted { .. }
+        | E::NoAnswer => WRONG,
+        E::NoInner { .. }
+        | E::Unwritable { .. }
+        | E::UnwritableInside { .. }
+        | E::NoImage { .. }
+        | E::EngineLost { .. }
+        | E::Record(_)
+        | E::LeftBehind { .. } => MACHINE,
+        E::Foreign { .. } | E::OneOff { .. } | E::Busy { .. } => BUSY,
+        E::Lock(LockError::Held { .. }) => BUSY,
+        E::Lock(LockError::Unusable { .. }) => MACHINE,
+        E::NotReady { .. } => FAILED,
+        E::Interrupted { signal } => signal.exit_code(),
+        E::Engine(error) => engine(error),
+    }
+}
+
+fn engine(error: &EngineError) -> u8 {
+    use EngineError as E;
+    match error {
+        E::DockerMissing
+        | E::Down { .. }
+        | E::TooOld { .. }
+        | E::ComposeMissing { .. }
+        | E::ComposeTooOld { .. }
+        | E::NotStarted { .. }
+        | E::TimedOut { .. }
+        | E::Failed { .. }
+        | E::Unexpected(_) => MACHINE,
+        E::File(_) => WRONG,
+        E::Cancelled => 130,
+    }
+}
+
+/// The next thing to type.
+pub(super) fn hint(error: &CampaignError) -> Option<String> {
+    use CampaignError as E;
+    let hint = match error {
+        E::NoCampaignFile { .. } => "name the file: `lem campaign FILE`".to_owned(),
+        E::NoConfig { .. } => "paths in a campaign are relative to the campaign file".to_owned(),
+        E::NoComposeFile { .. } => {
+            "name one: `docker: {compose_file: …}` in the campaign, or `--compose-file`".to_owned()
+        }
+        E::ComposeFileMissing { .. } => {
+            "`docker.compose_file` is relative to the file that says it".to_owned()
+        }
+        E::ComposeFileBroken { .. } => "see it for yourself: `docker compose config`".to_owned(),
+        E::NoBackend { .. } => {
+            "add `backend: NAME` to the experiment; `services:` in the campaign maps backends to \
+             services"
+                .to_owned()
+        }
+        E::NoService { service, known, .. } => no_service(service, known),
+        E::Place(_) => "write `{{` and `}}` for braces that are meant as such".to_owned(),
+        E::ReadOnlyResults(_) => "mount the results without `:ro`".to_owned(),
+        E::NoInner { .. } => {
+            "`make install` puts both builds in place; LEM_CONTAINER_BIN names another".to_owned()
+        }
+        E::Unwritable { .. } => "check the folder's owner, mode and free space".to_owned(),
+        E::UnwritableInside { log, .. } => {
+            format!("the container's user can't reach the folder; see {}", log.display())
+        }
+        E::NoImage { .. } => {
+            "see what it says: `docker compose build`, `docker compose pull`".to_owned()
+        }
+        E::Foreign { container, .. } => format!(
+            "stop it (`docker stop {container}`), or let Compose recreate it: `--replace-running`"
+        ),
+        E::OneOff { container, .. } => format!("remove it: `docker rm -f {container}`"),
+        E::NotReady { .. } => "see `docker compose logs`".to_owned(),
+        E::Busy { .. } | E::Lock(LockError::Held { .. }) => {
+            "wait for it, or use another project: `--project-name`".to_owned()
+        }
+        E::Unfinished { .. } => {
+            "`--resume` goes on with it, `--fresh` starts anew and keeps its results".to_owned()
+        }
+        E::NothingToResume { .. } => "start it: `lem campaign FILE`".to_owned(),
+        E::Drifted { campaign } => {
+            format!("`lem campaign --fresh` starts `{campaign}` anew and keeps the old results")
+        }
+        E::NoAnswer => "`--yes` answers it".to_owned(),
+        E::EngineLost { .. } => "check `docker info`, then `lem resume`".to_owned(),
+        E::LeftBehind { command, .. } => format!("remove it by hand: `{command}`"),
+        E::Interrupted { .. } => "`lem resume` goes on with it".to_owned(),
+        E::Engine(error) => return engine_hint(error),
+        E::File(_)
+        | E::Senseless { .. }
+        | E::Grid(_)
+        | E::NotUtf8 { .. }
+        | E::Record(_)
+        | E::Lock(LockError::Unusable { .. }) => return None,
+    };
+    Some(hint)
+}
+
+fn no_service(service: &str, known: &[String]) -> String {
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let services = format!("services: {}", names.join(", "));
+    match crate::yaml::keys::nearest(service, &names) {
+        Some(name) => format!("did you mean `{name}`? ({services})"),
+        None => format!("{services}; `services:` in the campaign maps backends to services"),
+    }
+}
+
+fn engine_hint(error: &EngineError) -> Option<String> {
+    use EngineError as E;
+    let hint = match error {
+        E::DockerMissing => {
+            "install it: https://docs.docker.com/engine/install/ (Debian, Ubuntu: `apt-get install \
+             docker.io`)"
+        }
+        E::Down { .. } => {
+            "start it (`systemctl start docker`, `service docker start`), or check DOCKER_HOST and \
+             your permissions"
+        }
+        E::TooOld { .. } => "upgrade the engine: https://docs.docker.com/engine/install/",
+        E::ComposeMissing { .. } | E::ComposeTooOld { .. } => {
+            "install the plugin: `apt-get install docker-compose-plugin` (Docker's repository), \
+             `docker-compose-v2` (Ubuntu), `docker-compose` (Debian 13); in lem's source tree: \
+             `make setup`"
+        }
+        E::TimedOut { .. } => "is the engine healthy? try `docker info`",
+        E::NotStarted { .. } | E::Failed { .. } | E::Unexpected(_) | E::File(_) | E::Cancelled => {
+            return None;
+        }
+    };
+    Some(hint.to_owned())
+}

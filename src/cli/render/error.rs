@@ -1,0 +1,48 @@
+//! An error: what happened, where, why, and the next thing to type.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use super::super::exit;
+use super::say;
+use crate::campaign::error::CampaignError;
+use crate::engine::error::EngineError;
+use crate::yaml::YamlError;
+
+/// Shows an error and says which exit code it has.
+pub(in crate::cli) fn error(error: &CampaignError) -> ExitCode {
+    say(&format!("error: {error}"));
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        say(&format!("  caused by: {error}"));
+        cause = error.source();
+    }
+    if let Some(YamlError::Invalid { place, help, .. }) = yaml(error) {
+        say(&place.to_string());
+        if let Some(help) = help {
+            say(&format!("hint: {help}"));
+        }
+    }
+    if let CampaignError::NotReady { log, .. } = error {
+        for line in log.lines() {
+            say(&format!("  | {line}"));
+        }
+    }
+    if let Some(hint) = exit::hint(error) {
+        say(&format!("hint: {hint}"));
+    }
+    ExitCode::from(exit::code(error))
+}
+
+fn yaml(error: &CampaignError) -> Option<&YamlError> {
+    match error {
+        CampaignError::File(error) | CampaignError::Engine(EngineError::File(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// Shows that lem could not even begin: no threads, no file descriptors.
+pub(in crate::cli) fn failure_of_start(error: &std::io::Error) -> ExitCode {
+    say(&format!("error: lem could not start: {error}"));
+    ExitCode::from(exit::MACHINE)
+}

@@ -1,0 +1,36 @@
+//! What a person sees: plans, progress and summaries on the terminal, errors with their way out.
+//!
+//! Standard output is data: summaries, tables, JSON. Standard error is talk.
+
+mod error;
+mod plan;
+mod progress;
+mod prompt;
+mod summary;
+
+use std::io::Write;
+
+use serde::Serialize;
+
+pub(super) use error::{error, failure_of_start};
+pub(super) use plan::{persistent_mode, plan};
+pub(super) use progress::Progress;
+pub(super) use prompt::{ask_resume, ask_start, can_ask};
+pub(super) use summary::summary;
+
+/// A line of talk. A terminal that is gone is no reason to stop.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A line of data.
+pub(super) fn out(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A value as one line of JSON.
+pub(super) fn json<T: Serialize>(value: &T) {
+    if let Ok(line) = serde_json::to_string(value) {
+        out(&line);
+    }
+}

@@ -1,0 +1,224 @@
+//! A campaign while it runs: events as JSON lines, or a line per run with a bar on a terminal.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::super::campaign::on_terminal;
+use super::{json, say};
+use crate::campaign::event::Event;
+use crate::campaign::plan::{Plan, Run};
+use crate::campaign::verdict::Verdict;
+use crate::duration::human;
+
+/// Shows what happens.
+pub(in crate::cli) struct Progress {
+    json: bool,
+    bar: ProgressBar,
+    verbose: bool,
+    follower: Option<Follower>,
+    total: usize,
+    done: usize,
+    /// Pauses that are still to come, and how long the runs so far took.
+    gaps: VecDeque<Duration>,
+    measured: Duration,
+}
+
+impl Progress {
+    pub(in crate::cli) fn new(plan: &Plan, runs: &[Run], json: bool, verbose: bool) -> Self {
+        let target = if on_terminal() && !json {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(Some(runs.len() as u64), target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len}  {elapsed}  {msg}") {
+            bar.set_style(style);
+        }
+        let gaps = runs.windows(2).map(|pair| plan.gap(pair[0], pair[1])).collect();
+        Self {
+            json,
+            bar,
+            verbose,
+            follower: None,
+            total: runs.len(),
+            done: 0,
+            gaps,
+            measured: Duration::ZERO,
+        }
+    }
+
+    /// Shows one event.
+    pub(in crate::cli) fn show(&mut self, event: &Event) {
+        if self.json {
+            json(event);
+        }
+        match event {
+            Event::RunStarted { experiment, cycle, log, .. } => {
+                self.bar.enable_steady_tick(Duration::from_millis(500));
+                self.bar.set_message(format!("{experiment} (cycle {cycle}){}", self.eta()));
+                if self.verbose {
+                    self.follower = Some(Follower::start(log.clone(), self.bar.clone()));
+                }
+            }
+            Event::RunEnded { .. } => {
+                // First the run's own last words, then lem's.
+                self.follower = None;
+                self.run_ended(event);
+            }
+            other => {
+                if let Some(line) = line(other) {
+                    self.say(&line);
+                }
+            }
+        }
+    }
+
+    fn run_ended(&mut self, event: &Event) {
+        let Event::RunEnded { experiment, cycle, verdict, seconds, last_lines, log, hint, .. } =
+            event
+        else {
+            return;
+        };
+        self.done += 1;
+        self.measured += Duration::from_secs_f64(seconds.max(0.0));
+        self.gaps.pop_front();
+        self.bar.set_position(self.done as u64);
+        let mark = if *verdict == Verdict::Completed { "✓" } else { "✗" };
+        let width = self.total.to_string().len();
+        let mut text = format!(
+            "{mark} {:>width$}/{} {experiment} (cycle {cycle})  {}  {}",
+            self.done,
+            self.total,
+            human(Duration::from_secs_f64(seconds.max(0.0))),
+            word(event),
+        );
+        for line in last_lines {
+            text.push_str(&format!("\n    | {line}"));
+        }
+        if *verdict != Verdict::Completed {
+            text.push_str(&format!("\n    log: {}", log.display()));
+            if let Some(hint) = hint {
+                text.push_str(&format!("\n    hint: {hint}"));
+            }
+        }
+        self.say(&text);
+    }
+
+    /// From the measured length of the runs so far and the pauses that are still to come.
+    fn eta(&self) -> String {
+        let Ok(done) = u32::try_from(self.done) else { return String::new() };
+        if done == 0 {
+            return String::new();
+        }
+        let left = u32::try_from(self.total - self.done).unwrap_or(u32::MAX);
+        let runs = (self.measured / done).saturating_mul(left);
+        let gaps: Duration = self.gaps.iter().sum();
+        format!("  about {} left", human(runs + gaps))
+    }
+
+    fn say(&self, text: &str) {
+        if self.bar.is_hidden() {
+            say(text);
+        } else {
+            self.bar.suspend(|| say(text));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(in crate::cli) fn end(&mut self) {
+        self.follower = None;
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn word(event: &Event) -> String {
+    let Event::RunEnded { verdict, exit_code, .. } = event else { return String::new() };
+    match (verdict, exit_code) {
+        (Verdict::Failed | Verdict::Killed, Some(code)) => format!("{}({code})", verdict.word()),
+        _ => verdict.word().to_owned(),
+    }
+}
+
+/// What an event is on a line of its own.
+fn line(event: &Event) -> Option<String> {
+    match event {
+        Event::Preparing { what } => Some(format!("… {what}")),
+        Event::Warning { message } => Some(format!("warning: {message}")),
+        Event::ServiceRestarted { service, restarts } => {
+            Some(format!("… started {service} again ({restarts} times so far)"))
+        }
+        Event::GapStarted { seconds, next } => {
+            let gap = human(Duration::from_secs_f64(seconds.max(0.0)));
+            Some(format!("… pausing {gap} before {next}"))
+        }
+        Event::LeftRunning { services, stop_with } => {
+            Some(format!("{} left running; to remove: {stop_with}", services.join(", ")))
+        }
+        Event::CampaignStarted { .. }
+        | Event::RunStarted { .. }
+        | Event::RunEnded { .. }
+        | Event::TeardownStarted
+        | Event::CampaignEnded(_) => None,
+    }
+}
+
+/// Shows a log as it grows, until it is dropped; then the rest of it.
+struct Follower {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Follower {
+    fn start(log: PathBuf, bar: ProgressBar) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = std::thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || follow(&log, &stop, &bar)
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+fn follow(log: &Path, stop: &AtomicBool, bar: &ProgressBar) {
+    let Ok(mut file) = File::open(log).or_else(|_| File::create(log).and_then(|_| File::open(log)))
+    else {
+        return;
+    };
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        let stopping = stop.load(Ordering::Acquire);
+        while let Ok(read @ 1..) = file.read(&mut bytes) {
+            bar.suspend(|| {
+                let _ = std::io::stderr().write_all(&bytes[..read]);
+            });
+        }
+        if stopping {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+}

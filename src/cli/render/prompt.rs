@@ -1,0 +1,32 @@
+//! Questions, asked only of a person at a terminal.
+
+use std::io::IsTerminal;
+
+use dialoguer::{Confirm, Select};
+
+/// Whether there is somebody to ask.
+pub(in crate::cli) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// The one question before a campaign. No answer is no.
+pub(in crate::cli) fn ask_start() -> bool {
+    let question = Confirm::new().with_prompt("Start?").default(true);
+    question.interact_opt().ok().flatten().unwrap_or(false)
+}
+
+/// Whether an unfinished campaign goes on (true) or starts anew (false).
+pub(in crate::cli) fn ask_resume(campaign: &str, done: usize, total: usize) -> Option<bool> {
+    let chosen = Select::new()
+        .with_prompt(format!("{campaign} was not finished the last time: {done} of {total} done"))
+        .items(["go on with it", "start anew (its results stay)", "do nothing"])
+        .default(0)
+        .interact_opt()
+        .ok()
+        .flatten();
+    match chosen {
+        Some(0) => Some(true),
+        Some(1) => Some(false),
+        _ => None,
+    }
+}

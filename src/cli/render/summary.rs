@@ -1,0 +1,70 @@
+//! A campaign's end as a table.
+
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::out;
+use crate::campaign::event::Summary;
+use crate::duration::human;
+
+/// The summary, on standard output.
+pub(in crate::cli) fn summary(summary: &Summary) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["experiment", "runs", "completed", "failed", "mean", "± 95 %"]);
+    for experiment in &summary.experiments {
+        table.add_row([
+            experiment.experiment.clone(),
+            experiment.runs.to_string(),
+            experiment.completed.to_string(),
+            experiment.failed.to_string(),
+            seconds(experiment.mean_seconds),
+            seconds(experiment.confidence_seconds),
+        ]);
+    }
+    for column in 1..6 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let text = table.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    out(&format!("\n{}\n", lines.join("\n")));
+    let remaining = match summary.remaining {
+        0 => String::new(),
+        n => format!(", {n} still to do"),
+    };
+    out(&format!(
+        "{} {}: {} of {} runs completed, {} failed{remaining}, in {}",
+        summary.campaign,
+        summary.state,
+        summary.completed,
+        summary.total,
+        summary.failed,
+        human(Duration::from_secs_f64(summary.seconds)),
+    ));
+    if summary.without_result > 0 {
+        out(&format!("{} completed runs left no result file", summary.without_result));
+    }
+    for (service, restarts) in &summary.restarts {
+        out(&format!("{service} was started again {restarts} times"));
+    }
+    let time = &summary.time;
+    out(&format!(
+        "time: runs {}, containers {}, services {}, pauses {}",
+        of(time.runs),
+        of(time.containers),
+        of(time.services),
+        of(time.gaps)
+    ));
+    out(&format!("results: {}", summary.results.display()));
+}
+
+fn of(seconds: f64) -> String {
+    human(Duration::from_secs_f64(seconds.max(0.0)))
+}
+
+fn seconds(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3} s"))
+}

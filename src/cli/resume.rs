@@ -1,0 +1,114 @@
+//! `lem resume`: the interrupted campaign, found without being named.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::campaign::{self, local_state};
+use super::render;
+use super::settings::Flags;
+use crate::campaign::error::CampaignError;
+use crate::record::Store;
+
+/// Go on with an interrupted campaign: exactly the runs that are missing.
+///
+/// Without FILE: the unfinished campaign of this folder, else the only one of this machine.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The campaign file
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
+    /// Let Compose recreate a needed container that lem did not start
+    #[arg(long)]
+    replace_running: bool,
+    /// Print what would be done as a shell script, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Answer the question with yes
+    #[arg(short, long)]
+    yes: bool,
+    /// One event per line on standard output, as JSON
+    #[arg(long)]
+    json: bool,
+    /// Show what the runs say while they run
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: Arguments) -> ExitCode {
+    let file = match arguments.file.map_or_else(find, Ok) {
+        Ok(file) => file,
+        Err(error) => return render::error(&error),
+    };
+    campaign::run(campaign::Arguments {
+        file: Some(file),
+        flags: arguments.flags,
+        resume: true,
+        fresh: false,
+        replace_running: arguments.replace_running,
+        dry_run: arguments.dry_run,
+        yes: arguments.yes,
+        json: arguments.json,
+        verbose: arguments.verbose,
+    })
+}
+
+/// Where a campaign of this machine is.
+#[derive(Deserialize)]
+struct Pointer {
+    file: PathBuf,
+    record: PathBuf,
+}
+
+fn find() -> Result<PathBuf, CampaignError> {
+    let mut here = unfinished(Path::new(".state/lem.db"))?;
+    if here.is_empty() {
+        here = everywhere()?;
+    }
+    here.sort();
+    here.dedup();
+    match here.as_slice() {
+        [file] => Ok(file.clone()),
+        [] => Err(CampaignError::NothingToResume {
+            reason: "no unfinished campaign is known here".to_owned(),
+        }),
+        several => {
+            let names: Vec<String> = several.iter().map(|f| format!("  {}", f.display())).collect();
+            Err(CampaignError::NothingToResume {
+                reason: format!(
+                    "several campaigns are unfinished; name one:\n{}",
+                    names.join("\n")
+                ),
+            })
+        }
+    }
+}
+
+fn everywhere() -> Result<Vec<PathBuf>, CampaignError> {
+    let folder = local_state()?.join("campaigns");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let pointer = std::fs::read(entry.path()).ok();
+        let pointer = pointer.and_then(|bytes| serde_json::from_slice::<Pointer>(&bytes).ok());
+        // A campaign that was moved or removed is not there any more: the record decides.
+        let Some(pointer) = pointer.filter(|pointer| pointer.file.is_file()) else { continue };
+        found.extend(unfinished(&pointer.record)?.into_iter().filter(|f| *f == pointer.file));
+    }
+    Ok(found)
+}
+
+/// The campaign files whose newest execution is unfinished in a record.
+fn unfinished(record: &Path) -> Result<Vec<PathBuf>, CampaignError> {
+    let Some(mut store) = Store::open_existing(record)? else { return Ok(Vec::new()) };
+    let mut files = Vec::new();
+    for instance in store.unfinished()? {
+        if store.newest(&instance.campaign)?.is_some_and(|(newest, _)| newest.id == instance.id) {
+            files.push(PathBuf::from(instance.file));
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,41 @@
+//! Signals to this process: the first one asks everything to stop.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cancel::{self, Cancel, Signal};
+
+/// Watches for signals from here on, for as long as the runtime lives.
+///
+/// A SIGHUP that was ignored when lem started stays ignored: that is what `nohup` asks for.
+pub(super) fn watch() -> std::io::Result<Cancel> {
+    let (raise, cancel) = cancel::pair();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+    tokio::spawn(async move {
+        loop {
+            let hung_up = async {
+                match &mut hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let came = tokio::select! {
+                _ = interrupt.recv() => Signal::Interrupt,
+                _ = terminate.recv() => Signal::Terminate,
+                _ = hung_up => Signal::Hangup,
+            };
+            raise.raise(came);
+        }
+    });
+    Ok(cancel)
+}
+
+/// Read from `/proc`, because asking the kernel by `sigaction` would change it.
+fn hangup_is_ignored() -> bool {
+    let ignored = procfs::process::Process::myself()
+        .and_then(|process| process.status())
+        .map(|status| status.sigign);
+    let bit = 1_u64 << (nix::sys::signal::Signal::SIGHUP as u64 - 1);
+    ignored.is_ok_and(|mask| mask & bit != 0)
+}

@@ -1,0 +1,41 @@
+//! `lem kill`: ends what carries a run's marker, from outside that run.
+//!
+//! It sees only environments that it may read: those of its own user or, as root, all. Where a run
+//! may have processes of both, it is run once as each. What cleared its environment is not found
+//! here; `lem run` ends such processes as their ancestor.
+
+use std::time::{Duration, Instant};
+
+use super::ending::{Ending, Progress, Survivors};
+use super::processes::ScanError;
+use super::reach::Reach;
+use super::wake::pause;
+
+/// What a kill achieved.
+#[derive(Debug)]
+pub(crate) struct Killed {
+    /// How many processes are gone.
+    pub(crate) ended: usize,
+    pub(crate) survivors: Option<Survivors>,
+}
+
+/// Ends every process of this pid namespace whose environment carries exactly the run's marker,
+/// except this process and its ancestors: TERM, `grace`, KILL.
+pub(crate) fn kill(run: &str, grace: Duration) -> Result<Killed, ScanError> {
+    let reach = Reach::Carriers { run: run.to_owned() };
+    let mut ending = Ending::new(grace, Instant::now());
+    let survivors = loop {
+        let alive = reach.alive()?;
+        let progress = ending.round(&alive, Instant::now(), &mut |process, signal| {
+            // One that ended since the scan needs no signal; one we may not signal survives.
+            let _ = nix::sys::signal::kill(process.id.pid, signal);
+        });
+        match progress {
+            Progress::Done => break None,
+            Progress::Failed(survivors) => break Some(survivors),
+            Progress::Again(time) => pause(time),
+        }
+    };
+    let alive = survivors.as_ref().map_or(0, |survivors| survivors.pids.len());
+    Ok(Killed { ended: ending.asked().saturating_sub(alive), survivors })
+}

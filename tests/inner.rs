@@ -1,0 +1,14 @@
+//! The inner lem with real processes: `lem run`, `lem hold` and `lem kill` as the host starts them,
+//! here outside of any container.
+
+#[path = "inner/scene.rs"]
+mod scene;
+
+#[path = "inner/command.rs"]
+mod command;
+#[path = "inner/kill.rs"]
+mod kill;
+#[path = "inner/stop.rs"]
+mod stop;
+#[path = "inner/tree.rs"]
+mod tree;
