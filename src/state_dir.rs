@@ -29,13 +29,6 @@ pub(crate) fn of_engine(engine: &str) -> std::io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// The folders of every engine that lem was used with.
-pub(crate) fn of_all_engines() -> std::io::Result<Vec<PathBuf>> {
-    let root = root()?;
-    let Ok(entries) = fs::read_dir(&root) else { return Ok(Vec::new()) };
-    Ok(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
-}
-
 fn root() -> std::io::Result<PathBuf> {
     if let Some(folder) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
         return Ok(folder.into());

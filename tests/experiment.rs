@@ -1,4 +1,5 @@
 //! `lem experiment` as its user sees it: files, the last line, exit codes.
+
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,

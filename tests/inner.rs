@@ -1,6 +1,13 @@
 //! The inner lem with real processes: `lem run`, `lem hold` and `lem kill` as the host starts them,
 //! here outside of any container.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "inner/scene.rs"]
 mod scene;
 

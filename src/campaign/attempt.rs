@@ -135,13 +135,11 @@ async fn finish(
         Some(Stopped::NoStart) => CLIENT_SLACK,
         _ => attempt.grace + CLIENT_SLACK,
     };
-    match tokio::time::timeout(patience, child.ended()).await {
-        Ok(exit) => exit,
-        Err(_) => {
-            child.kill();
-            child.ended().await
-        }
+    if let Ok(exit) = tokio::time::timeout(patience, child.ended()).await {
+        return exit;
     }
+    child.kill();
+    child.ended().await
 }
 
 /// Ends when the run has given no sign of its start for too long; never, once it has.

@@ -49,7 +49,7 @@ pub(crate) enum CampaignError {
     #[error("service `{service}` can't write its results in the container (`{}`)", folder.display())]
     UnwritableInside { service: String, folder: PathBuf, log: PathBuf },
     #[error("image `{image}` of service `{service}` could not be made")]
-    NoImage { service: String, image: String, source: EngineError },
+    NoImage { service: String, image: String, source: Box<EngineError> },
     #[error("service `{service}` already runs in container `{container}`, which lem did not start")]
     Foreign { service: String, container: String },
     #[error("service `{service}` has a second container, `{container}`, which exec might enter")]

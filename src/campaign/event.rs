@@ -24,10 +24,6 @@ pub(crate) enum Event {
     Preparing {
         what: String,
     },
-    /// Something that the user should know and that changes nothing.
-    Warning {
-        message: String,
-    },
     GapStarted {
         seconds: f64,
         next: String,

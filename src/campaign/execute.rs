@@ -187,9 +187,9 @@ async fn work(
         Err(error) => return (Err(error), Vec::new()),
     };
     let began = Instant::now();
-    let begun = begin(campaign, &mut strategy, report, cancel).await;
+    let ready = begin(campaign, &mut strategy, report, cancel).await;
     time.services += since(began);
-    let done = match begun {
+    let done = match ready {
         Ok(()) => {
             let (plan, settings) = (&campaign.plan, &campaign.settings);
             let mut runner = Runner {
@@ -210,6 +210,7 @@ async fn work(
     };
     let restarts = strategy.restarts();
     drop(strategy);
+    report_left_running(campaign, report);
     let ending = Instant::now();
     let cleaned = match guard {
         Some(guard) => {
@@ -220,6 +221,18 @@ async fn work(
     };
     time.services += since(ending);
     (done.and(cleaned), restarts)
+}
+
+/// Containers that stay up are said, with the way to end them.
+fn report_left_running(campaign: &Campaign, report: &mut dyn FnMut(Event)) {
+    let persistent = campaign.settings.strategy == ContainerStrategy::Persistent;
+    if let (Some(site), true, false) = (&campaign.site, persistent, campaign.settings.auto_teardown)
+    {
+        report(Event::LeftRunning {
+            services: site.services().into_iter().map(str::to_owned).collect(),
+            stop_with: format!("lem reap {}", site.owner),
+        });
+    }
 }
 
 async fn begin(

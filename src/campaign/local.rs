@@ -20,11 +20,7 @@ pub(crate) struct Local {
 
 impl Local {
     /// `lem run … -- COMMAND` on the host.
-    pub(crate) fn invocation(
-        &self,
-        attempt: &Attempt,
-        lifeline: Lifeline,
-    ) -> Result<Invocation, CampaignError> {
+    pub(crate) fn invocation(&self, attempt: &Attempt, lifeline: Lifeline) -> Invocation {
         let mut invocation = Invocation::new(&self.lem, attempt.inner_words(lifeline));
         invocation.environment = attempt
             .environment
@@ -33,7 +29,7 @@ impl Local {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         invocation.directory = Some(self.directory.clone());
-        Ok(invocation)
+        invocation
     }
 
     /// Kills what carries the run's mark.

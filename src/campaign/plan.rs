@@ -126,7 +126,9 @@ impl Plan {
 
 /// The first 12 hex digits of a SHA-256.
 pub(crate) fn short_hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(bytes);
+    let hex = digest.iter().take(6).flat_map(|byte| [byte >> 4, byte & 15]);
+    hex.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// Gives each configuration its identity, and the pairs of `axes` that vary its name.
@@ -226,10 +228,9 @@ mod tests {
 
     fn order(structure: Structure, seed: Option<u64>) -> String {
         let experiments = experiments(&["a", "b", "c"]);
-        Plan::order(&experiments, 2, structure, seed)
-            .iter()
-            .map(|run| format!("{}{} ", experiments[run.experiment].name, run.cycle))
-            .collect()
+        let runs = Plan::order(&experiments, 2, structure, seed);
+        let name = |run: &Run| format!("{}{}", experiments[run.experiment].name, run.cycle);
+        runs.iter().map(name).collect::<Vec<_>>().join(" ")
     }
 
     fn plan(structure: Structure) -> Plan {
@@ -241,12 +242,12 @@ mod tests {
 
     #[test]
     fn interleaved_goes_through_all_experiments_then_again() {
-        assert_eq!(order(Structure::Interleaved, None), "a1 b1 c1 a2 b2 c2 ");
+        assert_eq!(order(Structure::Interleaved, None), "a1 b1 c1 a2 b2 c2");
     }
 
     #[test]
     fn grouped_repeats_an_experiment_before_the_next() {
-        assert_eq!(order(Structure::Grouped, None), "a1 a2 b1 b2 c1 c2 ");
+        assert_eq!(order(Structure::Grouped, None), "a1 a2 b1 b2 c1 c2");
     }
 
     #[test]

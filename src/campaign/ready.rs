@@ -29,9 +29,9 @@ impl Need {
     /// What a dependency's condition asks; a service with a healthcheck is waited for.
     pub(crate) fn of(condition: Condition, has_healthcheck: bool) -> Self {
         match (condition, has_healthcheck) {
-            (Condition::ServiceCompletedSuccessfully, _) => Self::Done,
-            (Condition::ServiceHealthy, _) | (_, true) => Self::Healthy,
-            (Condition::ServiceStarted, false) => Self::Running,
+            (Condition::Completed, _) => Self::Done,
+            (Condition::Healthy, _) | (_, true) => Self::Healthy,
+            (Condition::Started, false) => Self::Running,
         }
     }
 
@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn health_is_waited_for_where_there_is_a_healthcheck() {
-        assert_eq!(Need::of(Condition::ServiceStarted, true), Need::Healthy);
-        assert_eq!(Need::of(Condition::ServiceStarted, false), Need::Running);
+        assert_eq!(Need::of(Condition::Started, true), Need::Healthy);
+        assert_eq!(Need::of(Condition::Started, false), Need::Running);
         let starting = state("running", Health::Starting, 0);
         assert!(matches!(Need::Healthy.judge(&starting), Progress::Waiting(_)));
         assert_eq!(Need::Running.judge(&starting), Progress::There);

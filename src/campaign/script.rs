@@ -102,7 +102,8 @@ fn head(campaign: &Campaign, runs: usize, text: &mut String) -> fmt::Result {
         campaign.strategy_name()
     )?;
     writeln!(text, "unset {COMPOSE_VARIABLES}")?;
-    writeln!(text, "status=0")
+    writeln!(text, "status=0")?;
+    writeln!(text, "mkdir -p {}", path(&campaign.results))
 }
 
 fn containers(

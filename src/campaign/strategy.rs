@@ -36,7 +36,7 @@ impl Strategy {
         match self {
             Self::Ephemeral(it) => it.invocation(attempt, lifeline),
             Self::Persistent(it) => it.invocation(attempt, lifeline),
-            Self::Local(it) => it.invocation(attempt, lifeline),
+            Self::Local(it) => Ok(it.invocation(attempt, lifeline)),
         }
     }
 

@@ -74,10 +74,10 @@ fn experiment(name: &str, runs: &[&RecordedRun]) -> ExperimentSummary {
 fn mean_and_confidence(values: &[f64]) -> (Option<f64>, Option<f64>) {
     use statrs::distribution::{ContinuousCDF, StudentsT};
     use statrs::statistics::Statistics;
-    let count = values.len() as f64;
-    match values.len() {
-        0 => (None, None),
-        1 => (Some(values[0]), None),
+    let count = f64::from(u32::try_from(values.len()).unwrap_or(u32::MAX));
+    match values {
+        [] => (None, None),
+        [only] => (Some(*only), None),
         _ => {
             let half = StudentsT::new(0.0, 1.0, count - 1.0)
                 .map(|t| t.inverse_cdf(0.975) * values.std_dev() / count.sqrt())

@@ -96,16 +96,16 @@ impl Teardown {
         let one_offs: Vec<&str> =
             doomed.iter().filter(|c| c.one_off).map(|c| c.id.as_str()).collect();
         if !one_offs.is_empty() {
-            self.say(&self.docker.remove(&one_offs), deadline)?;
+            say(&self.docker.remove(&one_offs), deadline)?;
         }
         if doomed.len() == all.len() && self.services_too {
-            return self.say(&self.project.down(GRACE), deadline).map(|_| ());
+            return say(&self.project.down(GRACE), deadline).map(|_| ());
         }
         let services: Vec<&str> =
             doomed.iter().filter(|c| !c.one_off).map(|c| c.id.as_str()).collect();
         if !services.is_empty() {
-            self.say(&self.docker.stop(GRACE, &services), deadline)?;
-            self.say(&self.docker.remove(&services), deadline)?;
+            say(&self.docker.stop(GRACE, &services), deadline)?;
+            say(&self.docker.remove(&services), deadline)?;
         }
         self.remove_new_networks(deadline)
     }
@@ -115,7 +115,7 @@ impl Teardown {
         if !self.services_too {
             return Ok(());
         }
-        let listed = self.say(&self.docker.networks(&self.owner), deadline)?;
+        let listed = say(&self.docker.networks(&self.owner), deadline)?;
         let new: Vec<String> =
             listed.lines().filter(|id| !self.before.contains(*id)).map(str::to_owned).collect();
         if !new.is_empty() {
@@ -146,15 +146,6 @@ impl Teardown {
         Ok(reply::containers(&capture_blocking(&list, ASKING)?.success(&list)?)?)
     }
 
-    fn say(&self, invocation: &Invocation, deadline: Instant) -> Result<String, EngineError> {
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
-        let reply = capture_blocking(invocation, left)?;
-        // Somebody else removed it in the meantime: that is what was wanted.
-        let gone =
-            matches!(reply.exit, Exit::Code(1)) && reply.stderr.contains("No such container");
-        if gone { Ok(reply.stdout) } else { reply.success(invocation) }
-    }
-
     fn by_hand(&self) -> String {
         format!("lem reap {}", self.owner)
     }
@@ -167,4 +158,12 @@ impl Drop for Teardown {
             let _ = self.remove();
         }
     }
+}
+
+fn say(invocation: &Invocation, deadline: Instant) -> Result<String, EngineError> {
+    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+    let reply = capture_blocking(invocation, left)?;
+    // Somebody else removed it in the meantime: that is what was wanted.
+    let gone = matches!(reply.exit, Exit::Code(1)) && reply.stderr.contains("No such container");
+    if gone { Ok(reply.stdout) } else { reply.success(invocation) }
 }

@@ -176,7 +176,7 @@ mod tests {
 
     fn ended(reason: EndReason, exit_code: Option<i32>, oom_kills: u64) -> EndedMark {
         EndedMark {
-            run: "r".into(),
+            run: Some("r".into()),
             reason,
             exit_code,
             signal: None,
@@ -185,7 +185,7 @@ mod tests {
             peak_memory_bytes: 1,
             oom_kills,
             leftovers: 0,
-            ended_at: "2026-11-21T00:00:00Z".into(),
+            ended_at: jiff::Timestamp::UNIX_EPOCH,
         }
     }
 

@@ -81,12 +81,12 @@ impl World {
                 RESULTS.into()
             }
         };
-        let configs = host.configs.as_ref().map(|configs| match covering(service, configs) {
-            Some((_, inside)) => inside,
-            None => {
-                mounts.push(bind(configs, CONFIGS, true));
-                CONFIGS.into()
+        let configs = host.configs.as_ref().map(|configs| {
+            if let Some((_, inside)) = covering(service, configs) {
+                return inside;
             }
+            mounts.push(bind(configs, CONFIGS, true));
+            CONFIGS.into()
         });
         let entry = match service.lem.entrypoint {
             Some(NoEntrypoint::None) => Entry::Instead,

@@ -41,21 +41,28 @@ pub(super) struct Arguments {
     /// Start anew, whatever an earlier execution left undone
     #[arg(long)]
     pub fresh: bool,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// How a campaign is gone about, whether it starts or goes on.
+#[derive(Debug, Args)]
+pub(super) struct Manner {
     /// Let Compose recreate a needed container that lem did not start
     #[arg(long)]
-    pub replace_running: bool,
+    replace_running: bool,
     /// Print what would be done as a shell script, and change nothing
     #[arg(long)]
-    pub dry_run: bool,
+    dry_run: bool,
     /// Answer the question with yes
     #[arg(short, long)]
-    pub yes: bool,
+    yes: bool,
     /// One event per line on standard output, as JSON
     #[arg(long)]
-    pub json: bool,
+    json: bool,
     /// Show what the runs say while they run
     #[arg(short, long)]
-    pub verbose: bool,
+    verbose: bool,
 }
 
 /// Runs the command.
@@ -87,8 +94,9 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
     let layers = Layers::read()?;
     let base = path.parent().unwrap_or(Path::new("/"));
     let state_dir = base.join(&file.io.state_dir);
-    let _campaign_lock =
-        (!arguments.dry_run).then(|| lock_campaign(&state_dir, &file.campaign_name)).transpose()?;
+    let _campaign_lock = (!arguments.manner.dry_run)
+        .then(|| lock_campaign(&state_dir, &file.campaign_name))
+        .transpose()?;
     let earlier = earlier(&state_dir, &file.campaign_name)?;
     let resumed = choose_resume(&arguments, earlier, &file.campaign_name)?;
     let mut flags = arguments.flags.clone().absolute();
@@ -96,7 +104,7 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
         flags = flags.or(serde_json::from_str(&instance.settings).unwrap_or_default());
     }
     let order = layers.order(&file, &flags);
-    let foreign = if arguments.replace_running { Foreign::Replace } else { Foreign::Refuse };
+    let foreign = if arguments.manner.replace_running { Foreign::Replace } else { Foreign::Refuse };
     let (settings, source) = layers.resolve(&file, &path, &flags, foreign);
     let experiments = experiments::gather(&file, base)?;
     let recorded_seed = resumed.as_ref().and_then(|(instance, _)| instance.seed);
@@ -140,22 +148,23 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
         None => campaign.plan.runs.clone(),
     };
     check(&campaign)?;
-    if arguments.dry_run {
+    if arguments.manner.dry_run {
         return dry_run(&campaign, &runs);
     }
     let _project_lock =
         campaign.site.as_ref().map(|site| lock_project(site, &campaign.name)).transpose()?;
     render::plan(&campaign, &runs, source);
-    if !agreed(&campaign, arguments.yes, source, cancel).await? {
+    if !agreed(&campaign, arguments.manner.yes, source, cancel).await? {
         return Ok(exit::DONE);
     }
-    let mut progress = Progress::new(&campaign.plan, &runs, arguments.json, arguments.verbose);
+    let mut progress =
+        Progress::new(&campaign.plan, &runs, arguments.manner.json, arguments.manner.verbose);
     make_images(&mut campaign, &mut progress, cancel).await?;
     index(&campaign);
     let (summary, ended) =
         execute(&campaign, &runs, &mut |event| progress.show(&event), cancel).await?;
     progress.end();
-    if !arguments.json {
+    if !arguments.manner.json {
         render::summary(&summary);
     }
     ended?;
@@ -201,7 +210,7 @@ fn choose_resume(
         Some((_, CampaignState::Finished)) if arguments.resume => nothing("is finished"),
         Some((earlier, _)) if arguments.resume => Ok(Some(earlier)),
         Some((earlier, CampaignState::Running | CampaignState::Interrupted))
-            if !arguments.fresh && !arguments.dry_run =>
+            if !arguments.fresh && !arguments.manner.dry_run =>
         {
             let done = earlier.1.iter().filter(|run| {
                 matches!(
@@ -210,7 +219,7 @@ fn choose_resume(
                 )
             });
             let (done, total) = (done.count(), earlier.1.len());
-            if arguments.yes || !render::can_ask() {
+            if arguments.manner.yes || !render::can_ask() {
                 let campaign = campaign.to_owned();
                 return Err(CampaignError::Unfinished { campaign, done, total });
             }
@@ -350,7 +359,7 @@ async fn make_images(
         made.map_err(|source| CampaignError::NoImage {
             service: image.service.clone(),
             image: image.image.clone(),
-            source,
+            source: Box::new(source),
         })?;
     }
     site.look_again(cancel).await?;

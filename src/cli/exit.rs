@@ -42,10 +42,11 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::NoImage { .. }
         | E::EngineLost { .. }
         | E::Record(_)
-        | E::LeftBehind { .. } => MACHINE,
-        E::Foreign { .. } | E::OneOff { .. } | E::Busy { .. } => BUSY,
-        E::Lock(LockError::Held { .. }) => BUSY,
-        E::Lock(LockError::Unusable { .. }) => MACHINE,
+        | E::LeftBehind { .. }
+        | E::Lock(LockError::Unusable { .. }) => MACHINE,
+        E::Foreign { .. } | E::OneOff { .. } | E::Busy { .. } | E::Lock(LockError::Held { .. }) => {
+            BUSY
+        }
         E::NotReady { .. } => FAILED,
         E::Interrupted { signal } => signal.exit_code(),
         E::Engine(error) => engine(error),

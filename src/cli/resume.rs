@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Deserialize;
 
-use super::campaign::{self, local_state};
+use super::campaign::{self, Manner, local_state};
 use super::render;
 use super::settings::Flags;
 use crate::campaign::error::CampaignError;
@@ -21,21 +21,8 @@ pub(super) struct Arguments {
     file: Option<PathBuf>,
     #[command(flatten)]
     flags: Flags,
-    /// Let Compose recreate a needed container that lem did not start
-    #[arg(long)]
-    replace_running: bool,
-    /// Print what would be done as a shell script, and change nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Answer the question with yes
-    #[arg(short, long)]
-    yes: bool,
-    /// One event per line on standard output, as JSON
-    #[arg(long)]
-    json: bool,
-    /// Show what the runs say while they run
-    #[arg(short, long)]
-    verbose: bool,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 /// Runs the command.
@@ -49,11 +36,7 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         flags: arguments.flags,
         resume: true,
         fresh: false,
-        replace_running: arguments.replace_running,
-        dry_run: arguments.dry_run,
-        yes: arguments.yes,
-        json: arguments.json,
-        verbose: arguments.verbose,
+        manner: arguments.manner,
     })
 }
 

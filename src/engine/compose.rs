@@ -170,7 +170,7 @@ mod tests {
     const COMMON: &str = "docker compose -p nightly -f /w/compose.yaml -f /w/.state/o.yaml \
                           --project-directory /w --progress quiet --ansi never";
 
-    fn bench<'a>(environment: &'a [String]) -> Command<'a> {
+    fn bench(environment: &[String]) -> Command<'_> {
         Command { service: "vllm", environment, words: vec!["bench".into(), "a b".into()] }
     }
 

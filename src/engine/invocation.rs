@@ -63,7 +63,7 @@ impl fmt::Display for Invocation {
 /// One word for a POSIX shell.
 pub(crate) fn quoted(word: &str) -> String {
     // Only a NUL byte can't be quoted, and no argument can hold one.
-    shlex::try_quote(word).map_or_else(|_| String::from("''"), |word| word.into_owned())
+    shlex::try_quote(word).map_or_else(|_| String::from("''"), std::borrow::Cow::into_owned)
 }
 
 #[cfg(test)]

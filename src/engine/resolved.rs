@@ -58,11 +58,13 @@ fn yes() -> bool {
 
 /// When a dependency counts as there; the stricter is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub(crate) enum Condition {
-    ServiceStarted,
-    ServiceHealthy,
-    ServiceCompletedSuccessfully,
+    #[serde(rename = "service_started")]
+    Started,
+    #[serde(rename = "service_healthy")]
+    Healthy,
+    #[serde(rename = "service_completed_successfully")]
+    Completed,
 }
 
 /// The `x-lem` section of a service.
@@ -194,7 +196,7 @@ networks: {default: {name: nightly_default}}
         assert_eq!(vllm.lem.entrypoint, Some(NoEntrypoint::None));
         let binds: Vec<Bind> = vllm.binds().collect();
         assert_eq!((binds.len(), &binds[0].source), (1, &PathBuf::from("/w/a$b")));
-        assert_eq!(vllm.dependencies().collect::<Vec<_>>(), [("db", Condition::ServiceHealthy)]);
+        assert_eq!(vllm.dependencies().collect::<Vec<_>>(), [("db", Condition::Healthy)]);
         assert!(!resolved.services["db"].has_healthcheck());
     }
 

@@ -50,9 +50,7 @@ struct Declared {
 impl ExperimentFile {
     /// Reads a file once, so that a pipe will do.
     pub(crate) fn read(path: &Path) -> Result<Self, FileError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| YamlError::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(path, &text)
+        Self::parse(path, &yaml::text_of(path)?)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, FileError> {

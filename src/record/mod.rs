@@ -1,6 +1,6 @@
 //! AREA, lowest: the durable record of campaigns.
 //!
-//! One SQLite file beside the campaign (`.state/lem.db`), written ahead and flushed at every
+//! One `SQLite` file beside the campaign (`.state/lem.db`), written ahead and flushed at every
 //! transition, so that the record of run 10,000 costs what the record of run 10 cost and a power
 //! cut loses nothing that was said to be done. Results are files, not rows.
 

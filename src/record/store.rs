@@ -1,4 +1,4 @@
-//! The record in SQLite.
+//! The record in `SQLite`.
 
 use std::path::{Path, PathBuf};
 

@@ -91,7 +91,7 @@ impl Check<'_> {
         known: impl Iterator<Item = &'k str>,
     ) -> YamlError {
         let (line, column) = (to_usize(key.referenced.line()), to_usize(key.referenced.column()));
-        let place = Place::new(self.path, self.text, line, column);
+        let place = Box::new(Place::new(self.path, self.text, line, column));
         if self.later.contains(&here) {
             let message = format!("`{here}` is not supported yet");
             let help = Some("remove the key; it would have no effect in this version".to_owned());

@@ -11,6 +11,7 @@ mod tree;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "host")]
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,7 +23,7 @@ pub(crate) enum YamlError {
     Unreadable { path: PathBuf, source: std::io::Error },
     /// The text is not YAML, or says something that can't be.
     #[error("{message}")]
-    Invalid { place: Place, message: String, help: Option<String> },
+    Invalid { place: Box<Place>, message: String, help: Option<String> },
 }
 
 /// A place in a file, with the line that stands there.
@@ -57,6 +58,7 @@ impl fmt::Display for Place {
 }
 
 /// Reads a file into `T`.
+#[cfg(feature = "host")]
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, YamlError> {
     parse(path, &text_of(path)?)
 }
@@ -76,6 +78,7 @@ pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Y
 ///
 /// # Errors
 /// A value that YAML can't express; JSON values always can be.
+#[cfg(feature = "host")]
 pub(crate) fn to_text<T: Serialize>(value: &T) -> Result<String, std::io::Error> {
     serde_yaml::to_string(value).map_err(std::io::Error::other)
 }
@@ -86,7 +89,11 @@ fn located(path: &Path, text: &str, error: &serde_yaml::Error) -> YamlError {
     let full = error.without_snippet().to_string();
     let message = full.split(" at line ").next().unwrap_or(&full);
     let message = plain_words(message.split(", set DuplicateKeyPolicy").next().unwrap_or(message));
-    YamlError::Invalid { place: Place::new(path, text, line, column), message, help: None }
+    YamlError::Invalid {
+        place: Box::new(Place::new(path, text, line, column)),
+        message,
+        help: None,
+    }
 }
 
 fn to_usize(n: u64) -> usize {

@@ -157,7 +157,6 @@ fn word(event: &Event) -> String {
 fn line(event: &Event) -> Option<String> {
     match event {
         Event::Preparing { what } => Some(format!("… {what}")),
-        Event::Warning { message } => Some(format!("warning: {message}")),
         Event::ServiceRestarted { service, restarts } => {
             Some(format!("… started {service} again ({restarts} times so far)"))
         }
