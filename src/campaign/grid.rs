@@ -10,7 +10,7 @@ use super::file::{Grid, OneOrMany};
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum GridError {
     /// An axis without values has no combination.
-    #[error("`{axis}` has no values, so the grid has no experiments")]
+    #[error("axis `{axis}` has no values, so the grid has no experiments")]
     Empty { axis: String },
     /// Overrides for a backend that the grid does not use.
     #[error("`grid.backend_overrides.{backend}` is not one of `grid.backends`")]
@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn a_grid_without_combinations_is_an_error_naming_the_axis() {
         let error = |value| expand(&grid(value), None).unwrap_err().to_string();
-        assert!(error(json!({"backends": []})).starts_with("`grid.backends` has no values"));
-        assert!(error(json!({"backends": ["a"], "shared": {"b": []}})).starts_with("`b`"));
+        assert!(error(json!({"backends": []})).starts_with("axis `grid.backends` has no values"));
+        assert!(error(json!({"backends": ["a"], "shared": {"b": []}})).starts_with("axis `b`"));
         assert_eq!(
             error(json!({"backends": ["a"], "backend_overrides": {"b": {}}})),
             "`grid.backend_overrides.b` is not one of `grid.backends`"

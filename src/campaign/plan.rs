@@ -174,11 +174,21 @@ fn varying<'a>(points: impl Iterator<Item = &'a Axes>) -> Vec<String> {
         .collect()
 }
 
+/// A text that is longer is shortened in a name.
+const LONGEST: usize = 40;
+
 fn name_of(axes: &Axes, varying: &[String]) -> String {
     let mut parts = Vec::new();
     for (axis, value) in axes {
         let text = match value {
-            Value::String(text) => text.rsplit('/').next().unwrap_or(text).to_owned(),
+            Value::String(text) if axis == "model_name" => {
+                text.rsplit('/').next().unwrap_or(text).to_owned()
+            }
+            Value::String(text) if text.len() > LONGEST || text.contains(char::is_control) => {
+                let start: String = text.chars().filter(|c| !c.is_control()).take(24).collect();
+                format!("{start}~{}", &short_hash(text.as_bytes())[..4])
+            }
+            Value::String(text) => text.clone(),
             Value::Object(_) | Value::Array(_) => {
                 short_hash(canonical(value).as_bytes())[..6].to_owned()
             }

@@ -259,7 +259,7 @@ impl Runner<'_> {
     }
 
     fn count(&mut self, outcome: &Outcome) {
-        let command = outcome.command_seconds.unwrap_or(outcome.seconds);
+        let command = outcome.command_seconds.unwrap_or_default();
         self.time.runs += command;
         self.time.containers += (outcome.seconds - command).max(0.0);
     }

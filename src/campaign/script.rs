@@ -39,7 +39,9 @@ pub(crate) fn write(
                 .and_then(|()| containers(campaign, site, &instance, &strategy, &mut text));
             head.map(|()| strategy)
         }
-        None => head(campaign, runs.len(), &mut text).map(|()| local(campaign)),
+        None => head(campaign, runs.len(), &mut text)
+            .and_then(|()| this_program(&mut text))
+            .map(|()| local(campaign)),
     };
     let strategy = written.map_err(|_| CampaignError::NoAnswer)?;
     out(&text);
@@ -62,6 +64,12 @@ pub(crate) fn write(
 fn local(campaign: &Campaign) -> Strategy {
     let lem = "lem".into();
     Strategy::Local(Local { lem, directory: campaign.settings.base.clone() })
+}
+
+/// Local runs start this program, whether or not it is on the reader's PATH.
+fn this_program(text: &mut String) -> fmt::Result {
+    let program = std::env::current_exe().unwrap_or_else(|_| "lem".into());
+    writeln!(text, "lem() {{ {} \"$@\"; }}", path(&program))
 }
 
 fn unopened(

@@ -341,7 +341,8 @@ async fn find_inner(cancel: &Cancel) -> Result<PathBuf, CampaignError> {
 }
 
 async fn ask_version(ask: &Invocation, cancel: &Cancel) -> Result<String, EngineError> {
-    Ok(capture(ask, ASKING, cancel).await?.success(ask)?.trim().to_owned())
+    let answer = capture(ask, ASKING, cancel).await?.success(ask)?;
+    Ok(answer.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 fn beside() -> Option<PathBuf> {

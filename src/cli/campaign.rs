@@ -238,7 +238,7 @@ fn choose_resume(
 /// What can be known to fail before anything starts.
 fn check(campaign: &Campaign) -> Result<(), CampaignError> {
     let folder =
-        campaign.results.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+        campaign.results.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     for folder in [folder, campaign.settings.base.as_path()] {
         // A file without a name: nothing is left of it, even if lem is killed here.
         tempfile::tempfile_in(folder)
