@@ -19,7 +19,7 @@ fn a_token_reaches_the_run_and_is_in_no_argument_and_no_file_of_lems(strategy: S
     let script = dry.expect(0).stdout;
     assert!(script.contains("-e HF_TOKEN ") && !script.contains(&token), "{script}");
 
-    let running = lem(&campaign_words(strategy));
+    let mut running = lem(&campaign_words(strategy));
     let mut seen: BTreeSet<String> = BTreeSet::new();
     eventually("the run has its token", || {
         seen.extend(processes::command_lines().filter(|line| line.contains(&token)));

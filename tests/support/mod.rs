@@ -2,7 +2,7 @@
 //! side of the story. Nothing here asserts what `lem` should do.
 
 // Each test crate uses its own part.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unused_imports, unused_macros)]
 
 pub(crate) mod ended;
 pub(crate) mod engine;
@@ -10,11 +10,13 @@ pub(crate) mod images;
 pub(crate) mod processes;
 pub(crate) mod running;
 pub(crate) mod scene;
+pub(crate) mod stubborn;
 pub(crate) mod wait;
 
 pub(crate) use ended::Ended;
 pub(crate) use running::Running;
 pub(crate) use scene::{Scene, Strategy};
+pub(crate) use stubborn::Stubborn;
 pub(crate) use wait::{eventually, within};
 
 /// Makes a test of each function for each strategy: `name::ephemeral`, `name::persistent`.

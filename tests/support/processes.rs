@@ -1,17 +1,14 @@
 //! Processes of runs, as the kernel sees them: those of containers are processes of the host.
 
-use std::collections::BTreeMap;
-
-/// The living processes whose environment says that they belong to a run of this campaign, by
-/// process id.
-pub(crate) fn of_campaign(id: &str) -> BTreeMap<u32, String> {
+/// The living processes whose environment says that they belong to a run of this campaign.
+pub(crate) fn of_campaign(id: &str) -> Vec<u32> {
     let mark = format!("LEM_RUN_ID={}-", &id[..8]);
     let marked = |pid: &u32| {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(mark.as_bytes()))
     };
     // A zombie has no environment any more.
-    pids().filter(marked).map(|pid| (pid, command_line(pid))).collect()
+    pids().filter(marked).collect()
 }
 
 /// The command lines of everything that runs, words separated by spaces.

@@ -52,13 +52,13 @@ impl Running {
 
     /// Waits for its end.
     #[track_caller]
-    pub(crate) fn wait(mut self) -> Ended {
+    pub(crate) fn wait(&mut self) -> Ended {
         let status = within(LIMIT, "lem ends", || self.child.try_wait().unwrap());
         Ended { code: status.code(), stdout: self.read("stdout"), stderr: self.read("stderr") }
     }
 
     /// Ends it as the kernel would for lack of memory: it can do nothing about it.
-    pub(crate) fn kill(mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

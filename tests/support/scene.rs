@@ -50,7 +50,7 @@ impl Scene {
     pub(crate) fn without_containers() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let project = format!("lem-test-{}-{number}", std::process::id());
+        let project = format!("lem-test-{}-{number:03}", std::process::id());
         let scene = Self { folder: TempDir::new().unwrap(), project, in_containers: false };
         // Pauses are for hardware.
         scene.write(
@@ -59,6 +59,11 @@ impl Scene {
              docker: {compose_file: compose.yaml}\n",
         );
         scene
+    }
+
+    /// A number that no other scene has.
+    pub(crate) fn number(&self) -> String {
+        self.project.chars().filter(char::is_ascii_digit).collect()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
