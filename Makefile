@@ -62,7 +62,7 @@ setup-for-tests:
 
 .PHONY: test
 test: setup-for-tests container ## run the whole test suite
-	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked; \
+	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked --no-fail-fast; \
 	else set -x; cargo test --locked; fi
 
 .PHONY: check

@@ -15,7 +15,8 @@ use super::local::Local;
 use super::override_file::{self, Between};
 use super::persistent::Persistent;
 use super::plan::{Plan, Run};
-use super::runner::{Instance, Runner, now, since};
+use super::run_folder;
+use super::runner::{Inside, Instance, Runner, now, since};
 use super::settings::{RunnerKind, Settings};
 use super::site::Site;
 use super::strategy::Strategy;
@@ -62,7 +63,11 @@ impl Campaign {
             campaign: self.name.clone(),
             results: self.results.clone(),
             service_of: self.site.as_ref().map(|s| s.service_of.clone()).unwrap_or_default(),
-            results_inside: worlds.into_iter().map(|w| (w.service, w.results)).collect(),
+            inside: worlds
+                .into_iter()
+                .map(|w| Inside { service: w.service, results: w.results, configs: w.configs })
+                .collect(),
+            configs: Some(self.settings.configs_dir.clone()).filter(|folder| folder.is_dir()),
         })
     }
 
@@ -106,8 +111,7 @@ pub(crate) async fn execute(
 ) -> Result<(Summary, Result<(), CampaignError>), CampaignError> {
     let began = Instant::now();
     let instance = campaign.instance()?;
-    std::fs::create_dir_all(&instance.results)
-        .map_err(|source| CampaignError::Unwritable { path: instance.results.clone(), source })?;
+    run_folder::prepare_campaign(&instance.results, &campaign.name)?;
     let mut store = Store::open(&campaign.record())?;
     begin_record(campaign, &instance, &mut store)?;
     report(Event::CampaignStarted {

@@ -53,7 +53,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "TIME")]
     pub cycle_gap: Option<Time>,
     /// Time limit of each run
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
     pub timeout: Option<Time>,
     /// Dataset for the default command
     #[arg(short, long, value_name = "NAME")]
@@ -95,6 +95,12 @@ impl Flags {
         self.results_dir = self.results_dir.map(absolute);
         self
     }
+}
+
+/// A run can't end in no time.
+fn some_time(text: &str) -> Result<Time, String> {
+    let time: Time = text.parse().map_err(|error: crate::duration::NotATime| error.to_string())?;
+    if time.0.is_zero() { Err("a run can't end in no time".to_owned()) } else { Ok(time) }
 }
 
 /// Keys of the configuration files that have no effect yet.
