@@ -1,6 +1,6 @@
 //! The command and everything that descends from it: started, reaped, measured.
 //!
-//! The only module that starts a process in the container. This process is the subreaper of the
+//! This process is the subreaper of the
 //! tree, so that a process whose parent ended becomes our child and never leaves the tree.
 
 use std::ffi::OsString;
@@ -129,10 +129,12 @@ impl Tree {
                     return false;
                 }
             };
+            // Where the look named no one, the reaping may; it fails for the same reason.
+            let reaped = waitpid(pid, Some(WaitPidFlag::WNOHANG));
+            let (pid, end) = reaped.map_or((pid, end), |it| (it.pid(), CommandEnd::of(it)));
             if pid == self.command.as_ref().map(|command| command.pid) {
                 self.note(end);
             }
-            let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
         }
     }
 
