@@ -23,10 +23,11 @@ use super::strategy::Strategy;
 use super::summary;
 use super::teardown::Teardown;
 use crate::cancel::Cancel;
+use crate::durable::{self, Flush};
 use crate::engine::events::Events;
 use crate::engine::process::capture;
 use crate::record::{self, CampaignState, Store};
-use crate::{durable, yaml};
+use crate::yaml;
 
 /// Everything that is decided before a campaign starts.
 #[derive(Debug)]
@@ -291,7 +292,8 @@ fn strategy(
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(unwritable)?;
     }
-    durable::write(&path, campaign.override_text(site)?.as_bytes()).map_err(unwritable)?;
+    durable::write(&path, campaign.override_text(site)?.as_bytes(), Flush::Later)
+        .map_err(unwritable)?;
     let events = Events::open(&site.engine.docker, &site.owner)?;
     let containers = containers(site, &path, settings, events)?;
     let held = match settings.strategy {

@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use serde_json::{Map, Value};
 
 use super::error::CampaignError;
-use crate::{durable, yaml};
+use crate::durable::{self, Flush};
+use crate::yaml;
 
 /// The experiment's configuration, as the run reads it.
 pub(crate) const CONFIG: &str = "config.yaml";
@@ -49,7 +50,7 @@ pub(crate) fn prepare_campaign(folder: &Path, campaign: &str) -> Result<(), Camp
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(failed)?;
     }
     let mark = serde_json::json!({ "campaign_name": campaign });
-    durable::write_json(&folder.join(CAMPAIGN), &mark).map_err(failed)
+    durable::write_json(&folder.join(CAMPAIGN), &mark, Flush::Later).map_err(failed)
 }
 
 /// Who may write to the folder of a run.
@@ -86,7 +87,7 @@ pub(crate) fn prepare(
             _ => {}
         }
     }
-    durable::write(&folder.join(CONFIG), config.as_bytes()).map_err(failed)?;
+    durable::write(&folder.join(CONFIG), config.as_bytes(), Flush::Later).map_err(failed)?;
     match writers {
         Writers::Owner => Ok(()),
         Writers::Anyone => {

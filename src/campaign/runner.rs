@@ -240,6 +240,10 @@ impl Runner<'_> {
             &self.settings.results_dir,
             began,
         );
+        if let Some(file) = result.as_ref().and_then(|path| std::fs::File::open(path).ok()) {
+            // The record says that there is a result; after a power cut there must be one.
+            let _ = file.sync_all();
+        }
         let verdict = verdict::judge(&Evidence {
             stopped: observed.stopped,
             started: observed.started.is_some(),

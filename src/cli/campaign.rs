@@ -19,6 +19,7 @@ use crate::campaign::settings::{Foreign, RunnerKind};
 use crate::campaign::site::{Site, survey};
 use crate::campaign::{experiments, resume, run_folder, script};
 use crate::cancel::Cancel;
+use crate::durable::{self, Flush};
 use crate::engine::process::show;
 use crate::lock::{self, Holder, Lock, LockError};
 use crate::record::{CampaignState, Instance, Store};
@@ -314,7 +315,8 @@ fn index(campaign: &Campaign) {
     });
     let name = short_hash(format!("{}", campaign.file.display()).as_bytes());
     // Only a convenience: the record itself is beside the campaign.
-    let _ = crate::durable::write_json(&folder.join(format!("campaigns/{name}.json")), &pointer);
+    let _ =
+        durable::write_json(&folder.join(format!("campaigns/{name}.json")), &pointer, Flush::Later);
 }
 
 /// The one question, where there is something to ask.
