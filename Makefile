@@ -45,7 +45,7 @@ release: container ## compile both for use: optimised lem and lem-container besi
 
 .PHONY: demo
 demo: setup release ## from a fresh checkout to results: the demo campaign
-	$(TARGET_DIR)/release/lem campaign fixtures/campaigns/demo.yaml --yes
+	$(TARGET_DIR)/release/lem campaign fixtures/campaigns/demo.yaml --fresh --yes
 
 .PHONY: file-named
 file-named:

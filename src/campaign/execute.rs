@@ -218,7 +218,10 @@ async fn work(
     report_left_running(campaign, report);
     let ending = Instant::now();
     let cleaned = match guard {
-        Some(guard) => {
+        Some(mut guard) => {
+            if done.is_ok() {
+                guard.settle();
+            }
             report(Event::TeardownStarted);
             guard.finish().await
         }

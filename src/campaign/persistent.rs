@@ -149,9 +149,10 @@ impl Persistent {
             let kill = self.containers.docker.exec(&user, &id, &command);
             match self.containers.ask(&kill).await {
                 Ok(_) => {}
-                // Not running: nothing of the run is either, and `prepare` will notice.
-                Err(EngineError::Failed { complaint, .. }) if complaint.contains("not running") => {
-                }
+                // Not there, so nothing of the run is either; `prepare` will notice.
+                Err(EngineError::Failed { complaint, .. })
+                    if complaint.contains("not running")
+                        || complaint.contains("No such container") => {}
                 Err(EngineError::Failed { exit: Exit::Code(_), .. }) => clean = false,
                 Err(error) => return Err(error.into()),
             }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::flags::Flags;
 use super::render::{self, Progress};
-use super::settings::{Flags, Layers, Source};
+use super::settings::{Layers, Source};
 use super::{exit, signals};
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::Event;
