@@ -45,7 +45,7 @@ release: container ## compile both for use: optimised lem and lem-container besi
 
 .PHONY: demo
 demo: setup release ## from a fresh checkout to results: the demo campaign
-	$(TARGET_DIR)/release/lem campaign fixtures/campaigns/demo.yaml --yes
+	$(TARGET_DIR)/release/lem campaign fixtures/campaigns/demo.yaml --fresh --yes
 
 .PHONY: file-named
 file-named:
@@ -62,7 +62,7 @@ setup-for-tests:
 
 .PHONY: test
 test: setup-for-tests container ## run the whole test suite
-	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked; \
+	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked --no-fail-fast; \
 	else set -x; cargo test --locked; fi
 
 .PHONY: check

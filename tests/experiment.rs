@@ -271,9 +271,9 @@ fn an_experiment_without_a_workload_shows_both_forms() {
 #[test]
 fn mistakes_in_the_file_are_refused_before_anything_is_made() {
     for (name, message) in [
-        ("unknown-setting.yaml", "line 4 column 5"),
+        ("unknown-setting.yaml", ":4:5"),
         ("unknown-setting.yaml", "`hiden`"),
-        ("command-string.yaml", "line 3 column 12"),
+        ("command-string.yaml", ":3:12"),
         ("command-string.yaml", "must be a list"),
         ("zero-tokens.yaml", "`tokens` is 0, but must be between 1 and 1000000"),
         ("too-large.yaml", "`hidden` 16384, `layers` 2"),

@@ -1,12 +1,7 @@
 //! The inner lem with real processes: `lem run`, `lem hold` and `lem kill` as the host starts them,
 //! here outside of any container.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test may end where something is not as it should be")]
 
 #[path = "inner/scene.rs"]
 mod scene;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::error::CampaignError;
+use super::run_folder;
 use super::settings::Settings;
 use super::strategy::Strategy;
 use super::verdict::Stopped;
@@ -96,7 +97,7 @@ pub(crate) async fn run(
     settings: &Settings,
     cancel: &Cancel,
 ) -> Result<Observed, CampaignError> {
-    let log = attempt.folder.join("output.log");
+    let log = attempt.folder.join(run_folder::LOG);
     let unwritable = |source| CampaignError::Unwritable { path: log.clone(), source };
     let file = File::options().create(true).append(true).open(&log).map_err(unwritable)?;
     let (input, lifeline) = std::io::pipe().map_err(unwritable)?;

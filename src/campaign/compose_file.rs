@@ -53,9 +53,26 @@ fn absolute(path: &Path) -> Result<PathBuf, CampaignError> {
     if path.is_file() { Ok(path) } else { Err(CampaignError::ComposeFileMissing { path }) }
 }
 
+/// What a `.env` file says of `COMPOSE_FILE`, which Compose obeys where it is given no file.
+fn named_in_env_file(folder: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(folder.join(".env")).unwrap_or_default();
+    let value = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.trim().split_once('='));
+        let found = lines.find(|(key, _)| key.trim_start_matches("export ").trim() == name);
+        found.map(|(_, value)| value.trim().trim_matches(['"', '\'']).to_owned())
+    };
+    let separator = value("COMPOSE_PATH_SEPARATOR").unwrap_or_else(|| ":".to_owned());
+    let files = value("COMPOSE_FILE").unwrap_or_default();
+    files.split(&separator).filter(|f| !f.is_empty()).map(|f| folder.join(f)).collect()
+}
+
 /// The first folder, from `base` upwards, that holds a Compose file; with its override file.
 fn discover(base: &Path) -> Result<Vec<PathBuf>, CampaignError> {
     for folder in base.ancestors() {
+        let named = named_in_env_file(folder);
+        if !named.is_empty() {
+            return Ok(named);
+        }
         for name in NAMES {
             let file = folder.join(name);
             if file.is_file() {

@@ -48,12 +48,7 @@ impl Containers {
 
     /// `-e` arguments of a run: values for lem's own variables, bare names for the user's.
     pub(crate) fn environment(attempt: &Attempt, world: &World) -> Vec<String> {
-        let mut environment = attempt.environment.clone();
-        if let Some(configs) = &world.configs {
-            environment.push(format!("LEM_CONFIGS_DIR={}", configs.display()));
-        }
-        environment.extend(world.pass.iter().cloned());
-        environment
+        attempt.environment.iter().chain(&world.pass).cloned().collect()
     }
 
     /// The `up` lines before the first run: dependencies as they are, then `held` services.

@@ -70,6 +70,8 @@ pub(crate) enum CampaignError {
     NoAnswer,
     #[error("stopped by {signal}")]
     Interrupted { signal: Signal },
+    #[error("stopped by {signal} before anything began")]
+    Cancelled { signal: Signal },
     #[error("the engine went away during run {run}")]
     EngineLost { run: String },
     #[error(transparent)]

@@ -15,17 +15,19 @@ use super::local::Local;
 use super::override_file::{self, Between};
 use super::persistent::Persistent;
 use super::plan::{Plan, Run};
-use super::runner::{Instance, Runner, now, since};
+use super::run_folder;
+use super::runner::{Inside, Instance, Runner, now, since};
 use super::settings::{RunnerKind, Settings};
 use super::site::Site;
 use super::strategy::Strategy;
 use super::summary;
 use super::teardown::Teardown;
 use crate::cancel::Cancel;
+use crate::durable::{self, Flush};
 use crate::engine::events::Events;
 use crate::engine::process::capture;
 use crate::record::{self, CampaignState, Store};
-use crate::{durable, yaml};
+use crate::yaml;
 
 /// Everything that is decided before a campaign starts.
 #[derive(Debug)]
@@ -62,7 +64,11 @@ impl Campaign {
             campaign: self.name.clone(),
             results: self.results.clone(),
             service_of: self.site.as_ref().map(|s| s.service_of.clone()).unwrap_or_default(),
-            results_inside: worlds.into_iter().map(|w| (w.service, w.results)).collect(),
+            inside: worlds
+                .into_iter()
+                .map(|w| Inside { service: w.service, results: w.results, configs: w.configs })
+                .collect(),
+            configs: Some(self.settings.configs_dir.clone()).filter(|folder| folder.is_dir()),
         })
     }
 
@@ -106,8 +112,7 @@ pub(crate) async fn execute(
 ) -> Result<(Summary, Result<(), CampaignError>), CampaignError> {
     let began = Instant::now();
     let instance = campaign.instance()?;
-    std::fs::create_dir_all(&instance.results)
-        .map_err(|source| CampaignError::Unwritable { path: instance.results.clone(), source })?;
+    run_folder::prepare_campaign(&instance.results, &campaign.name)?;
     let mut store = Store::open(&campaign.record())?;
     begin_record(campaign, &instance, &mut store)?;
     report(Event::CampaignStarted {
@@ -213,7 +218,10 @@ async fn work(
     report_left_running(campaign, report);
     let ending = Instant::now();
     let cleaned = match guard {
-        Some(guard) => {
+        Some(mut guard) => {
+            if done.is_ok() {
+                guard.settle();
+            }
             report(Event::TeardownStarted);
             guard.finish().await
         }
@@ -287,7 +295,8 @@ fn strategy(
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(unwritable)?;
     }
-    durable::write(&path, campaign.override_text(site)?.as_bytes()).map_err(unwritable)?;
+    durable::write(&path, campaign.override_text(site)?.as_bytes(), Flush::Later)
+        .map_err(unwritable)?;
     let events = Events::open(&site.engine.docker, &site.owner)?;
     let containers = containers(site, &path, settings, events)?;
     let held = match settings.strategy {

@@ -34,7 +34,7 @@ impl Local {
 
     /// Kills what carries the run's mark.
     pub(crate) async fn make_sure_gone(&self, attempt: &Attempt) -> Result<(), CampaignError> {
-        let kill = Invocation::new(&self.lem, ["kill", &attempt.run, "--grace", "0"]);
+        let kill = Invocation::new(&self.lem, ["kill", &attempt.run, "--grace", "5"]);
         let (_raise, never) = cancel::pair();
         capture(&kill, Duration::from_secs(30), &never).await?.success(&kill)?;
         Ok(())

@@ -133,7 +133,8 @@ impl Persistent {
     }
 
     /// Ends what carries the run's mark, as root and as the run's own user: root in a container
-    /// may not read the environment of another user's processes.
+    /// may not read the environment of another user's processes. The grace is for the inner lem,
+    /// which also ends processes that have lost the mark.
     pub(crate) async fn make_sure_gone(
         &mut self,
         attempt: &Attempt,
@@ -144,13 +145,14 @@ impl Persistent {
             ["0".to_owned()].into_iter().chain(uid.filter(|u| *u != 0).map(|u| u.to_string()));
         let mut clean = true;
         for user in users {
-            let command = [INNER, "kill", attempt.run.as_str(), "--grace", "0"];
+            let command = [INNER, "kill", attempt.run.as_str(), "--grace", "5"];
             let kill = self.containers.docker.exec(&user, &id, &command);
             match self.containers.ask(&kill).await {
                 Ok(_) => {}
-                // Not running: nothing of the run is either, and `prepare` will notice.
-                Err(EngineError::Failed { complaint, .. }) if complaint.contains("not running") => {
-                }
+                // Not there, so nothing of the run is either; `prepare` will notice.
+                Err(EngineError::Failed { complaint, .. })
+                    if complaint.contains("not running")
+                        || complaint.contains("No such container") => {}
                 Err(EngineError::Failed { exit: Exit::Code(_), .. }) => clean = false,
                 Err(error) => return Err(error.into()),
             }

@@ -74,13 +74,24 @@ pub(crate) async fn wait(
             .iter()
             .map(|(service, _)| only(service, &listed))
             .collect::<Result<Vec<_>, _>>()?;
-        let Some((service, waiting)) = unready(containers, needs, &found, cancel).await? else {
+        // A listing says what runs; only health and exit codes need a second look.
+        let open: Vec<(&str, Need, &Container)> = needs
+            .iter()
+            .zip(&found)
+            .filter(|((_, need), c)| *need != Need::Running || c.state != "running")
+            .map(|((service, need), container)| (service.as_str(), *need, *container))
+            .collect();
+        let Some((service, waiting)) = unready(containers, &open, cancel).await? else {
             return Ok(found.into_iter().cloned().collect());
         };
         if Instant::now() > deadline {
             let reason =
                 format!("{waiting} after {}", crate::duration::human(containers.health_timeout));
-            let log = log_of(containers, &found, &service, cancel).await;
+            let container = found.iter().find(|c| c.service == service);
+            let log = match container {
+                Some(container) => log_of(containers, container, cancel).await,
+                None => String::new(),
+            };
             return Err(CampaignError::NotReady { service, reason, log });
         }
     }
@@ -89,23 +100,26 @@ pub(crate) async fn wait(
 /// The first service that is not as needed, with what it is instead.
 async fn unready(
     containers: &Containers,
-    needs: &[(String, Need)],
-    found: &[&Container],
+    open: &[(&str, Need, &Container)],
     cancel: &Cancel,
 ) -> Result<Option<(String, &'static str)>, CampaignError> {
-    let ids: Vec<&str> = found.iter().map(|container| container.id.as_str()).collect();
+    if open.is_empty() {
+        return Ok(None);
+    }
+    let ids: Vec<&str> = open.iter().map(|(_, _, container)| container.id.as_str()).collect();
     let text = ask(&containers.docker.inspect(&ids), cancel).await?;
     let states = reply::states(&text).map_err(EngineError::from)?;
-    for ((service, need), container) in needs.iter().zip(found) {
+    for (service, need, container) in open {
+        let service = (*service).to_owned();
         let Some(state) = states.iter().find(|state| state.id == container.id) else {
-            return Ok(Some((service.clone(), "not there yet")));
+            return Ok(Some((service, "not there yet")));
         };
         match need.judge(state) {
             Progress::There => {}
-            Progress::Waiting(what) => return Ok(Some((service.clone(), what))),
+            Progress::Waiting(what) => return Ok(Some((service, what))),
             Progress::Never(reason) => {
-                let log = log_of(containers, found, service, cancel).await;
-                return Err(CampaignError::NotReady { service: service.clone(), reason, log });
+                let log = log_of(containers, container, cancel).await;
+                return Err(CampaignError::NotReady { service, reason, log });
             }
         }
     }
@@ -144,15 +158,7 @@ fn only<'a>(service: &str, listed: &'a [Container]) -> Result<&'a Container, Cam
     }
 }
 
-async fn log_of(
-    containers: &Containers,
-    found: &[&Container],
-    service: &str,
-    cancel: &Cancel,
-) -> String {
-    let Some(container) = found.iter().find(|c| c.service == service) else {
-        return String::new();
-    };
+async fn log_of(containers: &Containers, container: &Container, cancel: &Cancel) -> String {
     let logs = containers.docker.logs(20, &container.id);
     match capture(&logs, ASKING, cancel).await {
         Ok(reply) => format!("{}{}", reply.stdout, reply.stderr),

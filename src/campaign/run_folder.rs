@@ -8,12 +8,17 @@ use std::time::SystemTime;
 use serde_json::{Map, Value};
 
 use super::error::CampaignError;
-use crate::{durable, yaml};
+use crate::durable::{self, Flush};
+use crate::yaml;
 
 /// The experiment's configuration, as the run reads it.
 pub(crate) const CONFIG: &str = "config.yaml";
 /// Where `LEM_RESULT_PATH` points.
 pub(crate) const RESULT: &str = "result.json";
+/// What a run says; the logs of earlier tries are `output-a1.log`, `output-a2.log`, …
+pub(crate) const LOG: &str = "output.log";
+/// Says which campaign the runs in a folder belong to.
+const CAMPAIGN: &str = "campaign.json";
 /// Files that lem itself puts into the folder.
 const OWN: [&str; 2] = [crate::inner::mark::STARTED_FILE, crate::inner::mark::ENDED_FILE];
 
@@ -37,13 +42,42 @@ pub(crate) fn config_text(name: &str, config: &Map<String, Value>) -> std::io::R
     yaml::to_text(&Value::Object(config))
 }
 
-/// Makes the folder and writes the configuration into it.
-///
-/// Any user may write to this folder, and to it alone: which user a container runs as is its own
-/// affair, and neither strategy may depend on it.
-pub(crate) fn prepare(folder: &Path, config: &str) -> Result<(), CampaignError> {
+/// Makes the campaign's folder, which every user may enter whatever the umask is.
+pub(crate) fn prepare_campaign(folder: &Path, campaign: &str) -> Result<(), CampaignError> {
+    let failed = |source| CampaignError::Unwritable { path: folder.to_owned(), source };
+    if !folder.is_dir() {
+        fs::create_dir_all(folder).map_err(failed)?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(failed)?;
+    }
+    let mark = serde_json::json!({ "campaign_name": campaign });
+    durable::write_json(&folder.join(CAMPAIGN), &mark, Flush::Later).map_err(failed)
+}
+
+/// Who may write to the folder of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writers {
+    /// This user.
+    Owner,
+    /// Any user, to this folder alone: which one a container runs as is its own affair, and
+    /// neither strategy may depend on it.
+    Anyone,
+}
+
+/// Makes the folder for a try and writes the configuration into it.
+pub(crate) fn prepare(
+    folder: &Path,
+    attempt: u32,
+    config: &str,
+    writers: Writers,
+) -> Result<(), CampaignError> {
     let failed = |source| CampaignError::Unwritable { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(failed)?;
+    let log = folder.join(LOG);
+    if log.exists() {
+        // What an earlier try said must not be taken for the words of this one.
+        let earlier = folder.join(format!("output-a{}.log", attempt.saturating_sub(1)));
+        fs::rename(&log, earlier).map_err(failed)?;
+    }
     for mark in OWN.into_iter().chain([RESULT]) {
         // Of an earlier try: it would speak for this one.
         match fs::remove_file(folder.join(mark)) {
@@ -53,8 +87,13 @@ pub(crate) fn prepare(folder: &Path, config: &str) -> Result<(), CampaignError> 
             _ => {}
         }
     }
-    durable::write(&folder.join(CONFIG), config.as_bytes()).map_err(failed)?;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).map_err(failed)
+    durable::write(&folder.join(CONFIG), config.as_bytes(), Flush::Later).map_err(failed)?;
+    match writers {
+        Writers::Owner => Ok(()),
+        Writers::Anyone => {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).map_err(failed)
+        }
+    }
 }
 
 /// The result of a run: the file that was asked for, else JSON that appeared under the results
@@ -63,15 +102,13 @@ pub(crate) fn find_result(
     folder: &Path,
     run: &str,
     results_dir: &Path,
-    campaign_folder: &Path,
     began: SystemTime,
 ) -> Option<PathBuf> {
     let asked = folder.join(RESULT);
     if names_this_run(&asked, run) {
         return Some(asked);
     }
-    appeared(folder, began, Some(run), &[])
-        .or_else(|| appeared(results_dir, began, None, &[campaign_folder]))
+    appeared(folder, began, Some(run)).or_else(|| appeared(results_dir, began, None))
 }
 
 /// Whether the file is JSON and, where it says which run it is of, says this one.
@@ -85,20 +122,15 @@ fn names_this_run(path: &Path, run: &str) -> bool {
 }
 
 /// The first JSON file below `folder` that is not older than `began`. `run` is the one it must not
-/// contradict; without it a file counts by its time alone. `left_out` are not looked into.
-fn appeared(
-    folder: &Path,
-    began: SystemTime,
-    run: Option<&str>,
-    left_out: &[&Path],
-) -> Option<PathBuf> {
+/// contradict; without it a file counts by its time alone.
+fn appeared(folder: &Path, began: SystemTime, run: Option<&str>) -> Option<PathBuf> {
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(&folder).ok()?.flatten() {
             let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
             if kind.is_dir() {
-                // Another campaign's runs are below a folder that holds this file.
-                if !left_out.contains(&path.as_path()) && !path.join(CONFIG).exists() {
+                // The runs of campaigns, this one and others, have their results in their folders.
+                if !path.join(CAMPAIGN).exists() {
                     open.push(path);
                 }
                 continue;
@@ -132,7 +164,7 @@ mod tests {
     fn a_result_must_be_json_of_this_run() {
         let folder = tempfile::tempdir().unwrap();
         let (path, began) = (folder.path(), SystemTime::UNIX_EPOCH);
-        let find = || find_result(path, "r-1", path, path, began);
+        let find = || find_result(path, "r-1", path, began);
         for (text, found) in [
             ("", false),
             ("{", false),
@@ -150,10 +182,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("nightly/r-1");
         fs::create_dir_all(&run).unwrap();
+        prepare_campaign(&folder.path().join("nightly"), "nightly").unwrap();
+        fs::create_dir_all(folder.path().join("nightly/r-2")).unwrap();
+        fs::write(folder.path().join("nightly/r-2/result.json"), "{}").unwrap();
         fs::create_dir_all(folder.path().join("raw/7")).unwrap();
         let raw = folder.path().join("raw/7/process_0.json");
-        let find =
-            |began| find_result(&run, "r-1", folder.path(), &folder.path().join("nightly"), began);
+        let find = |began| find_result(&run, "r-1", folder.path(), began);
         assert_eq!(find(SystemTime::UNIX_EPOCH), None);
         fs::write(&raw, "{}").unwrap();
         assert_eq!(find(SystemTime::UNIX_EPOCH), Some(raw));

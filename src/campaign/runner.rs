@@ -8,7 +8,7 @@ use super::command::{self, Places};
 use super::error::CampaignError;
 use super::event::{Event, TimeSpent};
 use super::plan::{Plan, Run};
-use super::run_folder;
+use super::run_folder::{self, Writers};
 use super::settings::{RunnerKind, Settings};
 use super::strategy::Strategy;
 use super::verdict::{self, Evidence, Verdict};
@@ -27,8 +27,18 @@ pub(crate) struct Instance {
     pub results: PathBuf,
     /// The service of each experiment; empty in local runs.
     pub service_of: Vec<String>,
-    /// The campaign's results folder in the containers of each service.
-    pub results_inside: Vec<(String, PathBuf)>,
+    /// What each service's containers see of it; empty in local runs.
+    pub inside: Vec<Inside>,
+    /// The experiment files' folder on the host, where it exists.
+    pub configs: Option<PathBuf>,
+}
+
+/// The folders of a campaign in the containers of a service.
+#[derive(Debug, Clone)]
+pub(crate) struct Inside {
+    pub service: String,
+    pub results: PathBuf,
+    pub configs: Option<PathBuf>,
 }
 
 impl Instance {
@@ -49,10 +59,11 @@ impl Instance {
         let id = self.run_id(run);
         let service = self.service_of.get(run.experiment).cloned();
         let folder = self.results.join(&id);
-        let inside = match &service {
-            Some(service) => self.inside(service).join(&id),
-            None => folder.clone(),
-        };
+        let (inside, configs) =
+            match self.inside.iter().find(|i| Some(&i.service) == service.as_ref()) {
+                Some(seen) => (seen.results.join(&id), seen.configs.as_ref()),
+                None => (folder.clone(), self.configs.as_ref()),
+            };
         let result = inside.join(run_folder::RESULT).to_string_lossy().into_owned();
         let config = inside.join(run_folder::CONFIG).to_string_lossy().into_owned();
         let mut fixed = vec![
@@ -67,7 +78,7 @@ impl Instance {
         let places =
             Places { experiment: &experiment.name, fixed: &fixed, config: &experiment.config };
         let command = command::fill(&settings.command, &places)?;
-        let environment = [
+        let mut environment = vec![
             ("LEM_CAMPAIGN_ID", self.id.clone()),
             ("LEM_CAMPAIGN_NAME", self.campaign.clone()),
             ("LEM_CYCLE", run.cycle.to_string()),
@@ -79,23 +90,22 @@ impl Instance {
             ("LEM_WARMUP_TIMEOUT", settings.warmup_timeout.as_secs_f64().to_string()),
             ("LLM_ENERGY_VERBOSITY", settings.verbosity.clone()),
         ];
+        environment.extend(configs.map(|path| ("LEM_CONFIGS_DIR", path.display().to_string())));
         Ok(Attempt {
             container: format!("lem-{id}-a{number}"),
             run: id,
             instance: self.id.clone(),
             service,
-            environment: environment.map(|(name, value)| format!("{name}={value}")).to_vec(),
+            environment: environment
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
             command,
             folder,
             folder_inside: inside,
             timeout: settings.timeout,
             grace: settings.stop_grace,
         })
-    }
-
-    fn inside(&self, service: &str) -> &Path {
-        let found = self.results_inside.iter().find(|(name, _)| name == service);
-        found.map_or(self.results.as_path(), |(_, path)| path)
     }
 }
 
@@ -157,7 +167,11 @@ impl Runner<'_> {
         let attempt = self.instance.attempt(self.plan, run, number, self.settings)?;
         let config = run_folder::config_text(&experiment.name, &experiment.config)
             .map_err(|source| CampaignError::Unwritable { path: attempt.folder.clone(), source })?;
-        run_folder::prepare(&attempt.folder, &config)?;
+        let writers = match attempt.service {
+            Some(_) => Writers::Anyone,
+            None => Writers::Owner,
+        };
+        run_folder::prepare(&attempt.folder, number, &config, writers)?;
         (self.report)(Event::RunStarted {
             run: attempt.run.clone(),
             experiment: experiment.name.clone(),
@@ -165,7 +179,7 @@ impl Runner<'_> {
             position: run.position,
             attempt: number,
             service: attempt.service.clone(),
-            log: attempt.folder.join("output.log"),
+            log: attempt.folder.join(run_folder::LOG),
         });
         let tried = self.attempt(&attempt).await;
         match tried {
@@ -224,9 +238,12 @@ impl Runner<'_> {
             &attempt.folder,
             &attempt.run,
             &self.settings.results_dir,
-            &self.instance.results,
             began,
         );
+        if let Some(file) = result.as_ref().and_then(|path| std::fs::File::open(path).ok()) {
+            // The record says that there is a result; after a power cut there must be one.
+            let _ = file.sync_all();
+        }
         let verdict = verdict::judge(&Evidence {
             stopped: observed.stopped,
             started: observed.started.is_some(),

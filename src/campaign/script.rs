@@ -208,7 +208,7 @@ fn one(
     writeln!(text, "\n# run {}", attempt.run)?;
     writeln!(text, "mkdir -p {folder} && chmod 0777 {folder} || exit 3")?;
     here_document(&attempt.folder.join(run_folder::CONFIG), config, text)?;
-    let log = path(&attempt.folder.join("output.log"));
+    let log = path(&attempt.folder.join(run_folder::LOG));
     writeln!(text, "({line}) </dev/null >>{log} 2>&1 || {{")?;
     let failed = quoted(&format!("run {} failed, see", attempt.run));
     writeln!(text, "  echo {failed} {log} >&2\n  status=1\n}}")

@@ -187,8 +187,8 @@ impl Site {
     /// The command line that makes a missing image.
     pub(crate) fn making(&self, missing: &MissingImage) -> Invocation {
         match missing.how {
-            Making::Build => self.project.build(&[&missing.service]),
-            Making::Pull => self.project.pull(&[&missing.service]),
+            Making::Build => self.project.build(&missing.service),
+            Making::Pull => self.project.pull(&missing.service),
         }
     }
 

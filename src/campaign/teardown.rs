@@ -33,7 +33,12 @@ pub(crate) struct Teardown {
     /// Held containers are removed too.
     services_too: bool,
     armed: bool,
+    /// A docker client was cut off: what it had asked for may still come.
+    unsettled: bool,
 }
+
+/// How long a request of a client that was cut off may be under way.
+const UNDER_WAY: Duration = Duration::from_millis(500);
 
 impl Teardown {
     /// A guard that does nothing until it is armed.
@@ -45,12 +50,17 @@ impl Teardown {
         held: Vec<String>,
         services_too: bool,
     ) -> Self {
-        Self { docker, project, owner, before, held, services_too, armed: false }
+        Self { docker, project, owner, before, held, services_too, armed: false, unsettled: true }
     }
 
     /// From here on something may have been started.
     pub(crate) fn arm(&mut self) {
         self.armed = true;
+    }
+
+    /// Every docker client has ended by itself: nothing that was asked for is still to come.
+    pub(crate) fn settle(&mut self) {
+        self.unsettled = false;
     }
 
     /// Removes what the campaign started, and says what could not be removed.
@@ -74,7 +84,7 @@ impl Teardown {
         for _ in 0..2 {
             let tried = self.once(deadline);
             match tried.and_then(|()| self.left()) {
-                Ok(left) if left.is_empty() => return Ok(()),
+                Ok(left) if left.is_empty() && self.stays_empty() => return Ok(()),
                 Ok(_) => {}
                 Err(error) => first_error = first_error.or(Some(error)),
             }
@@ -135,6 +145,18 @@ impl Teardown {
             (true, true) => true,
             (true, false) => self.services_too && (new || held),
         }
+    }
+
+    /// Whether nothing comes late.
+    fn stays_empty(&self) -> bool {
+        if !self.unsettled {
+            return true;
+        }
+        let deadline = Instant::now() + UNDER_WAY;
+        while Instant::now() < deadline {
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+        self.left().is_ok_and(|left| left.is_empty())
     }
 
     fn left(&self) -> Result<Vec<Container>, EngineError> {

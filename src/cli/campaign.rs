@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::flags::Flags;
 use super::render::{self, Progress};
-use super::settings::{Flags, Layers, Source};
+use super::settings::{Layers, Source};
 use super::{exit, signals};
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::Event;
@@ -19,7 +20,8 @@ use crate::campaign::settings::{Foreign, RunnerKind};
 use crate::campaign::site::{Site, survey};
 use crate::campaign::{experiments, resume, run_folder, script};
 use crate::cancel::Cancel;
-use crate::engine::process::capture;
+use crate::durable::{self, Flush};
+use crate::engine::process::show;
 use crate::lock::{self, Holder, Lock, LockError};
 use crate::record::{CampaignState, Instance, Store};
 use crate::state_dir;
@@ -79,8 +81,10 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         let ended = drive(arguments, &cancel).await;
         match (ended, cancel.now()) {
             (Ok(code), _) => ExitCode::from(code),
-            (Err(_), Some(signal)) => render::error(&CampaignError::Interrupted { signal }),
-            (Err(error), None) => render::error(&error),
+            (Err(error @ CampaignError::Interrupted { .. }), _) | (Err(error), None) => {
+                render::error(&error)
+            }
+            (Err(_), Some(signal)) => render::error(&CampaignError::Cancelled { signal }),
         }
     });
     // A client that keeps a pipe open must not keep lem.
@@ -312,7 +316,8 @@ fn index(campaign: &Campaign) {
     });
     let name = short_hash(format!("{}", campaign.file.display()).as_bytes());
     // Only a convenience: the record itself is beside the campaign.
-    let _ = crate::durable::write_json(&folder.join(format!("campaigns/{name}.json")), &pointer);
+    let _ =
+        durable::write_json(&folder.join(format!("campaigns/{name}.json")), &pointer, Flush::Later);
 }
 
 /// The one question, where there is something to ask.
@@ -337,7 +342,7 @@ async fn agreed(
     let asking = tokio::task::spawn_blocking(render::ask_start);
     tokio::select! {
         answer = asking => Ok(answer.unwrap_or(false)),
-        signal = cancel.raised() => Err(CampaignError::Interrupted { signal }),
+        signal = cancel.raised() => Err(CampaignError::Cancelled { signal }),
     }
 }
 
@@ -354,9 +359,7 @@ async fn make_images(
     for image in missing {
         let making = site.making(&image);
         progress.show(&Event::Preparing { what: making.to_string() });
-        let limit = Duration::from_secs(4 * 3600);
-        let made = capture(&making, limit, cancel).await.and_then(|reply| reply.success(&making));
-        made.map_err(|source| CampaignError::NoImage {
+        show(&making, cancel).await.map_err(|source| CampaignError::NoImage {
             service: image.service.clone(),
             image: image.image.clone(),
             source: Box::new(source),

@@ -110,6 +110,9 @@ pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
                 projects.entry(owner).or_default().push(container);
             }
         }
+        if projects.is_empty() {
+            render::say("there is nothing to remove");
+        }
         let mut code = exit::DONE;
         for (project, containers) in projects {
             if let Some(holder) = containers.first().and_then(|c| holder(&engine, c)) {

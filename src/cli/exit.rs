@@ -48,7 +48,7 @@ pub(super) fn code(error: &CampaignError) -> u8 {
             BUSY
         }
         E::NotReady { .. } => FAILED,
-        E::Interrupted { signal } => signal.exit_code(),
+        E::Interrupted { signal } | E::Cancelled { signal } => signal.exit_code(),
         E::Engine(error) => engine(error),
     }
 }
@@ -126,6 +126,7 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         | E::Grid(_)
         | E::NotUtf8 { .. }
         | E::Record(_)
+        | E::Cancelled { .. }
         | E::Lock(LockError::Unusable { .. }) => return None,
     };
     Some(hint)

@@ -89,7 +89,7 @@ fn run_command(arguments: RunArgs) -> u8 {
     inner::run(&order, &mut |notice| say(notice)).unwrap_or_else(|error| {
         let code = match error {
             RunError::Unwritable { .. } => EXIT_UNWRITABLE,
-            RunError::Deaf(_) | RunError::NoReaper { .. } => EXIT_BROKEN,
+            RunError::Deaf(_) | RunError::Rootless(_) => EXIT_BROKEN,
         };
         fail(&error, code)
     })

@@ -7,6 +7,8 @@ mod containers;
 #[cfg(feature = "host")]
 mod exit;
 mod experiment;
+#[cfg(feature = "host")]
+mod flags;
 mod inner;
 #[cfg(feature = "host")]
 mod render;

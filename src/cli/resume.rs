@@ -7,8 +7,8 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::campaign::{self, Manner, local_state};
+use super::flags::Flags;
 use super::render;
-use super::settings::Flags;
 use crate::campaign::error::CampaignError;
 use crate::record::Store;
 

@@ -4,98 +4,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
 use etcetera::BaseStrategy;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::flags::Flags;
 use crate::campaign::error::CampaignError;
 use crate::campaign::file::{CampaignFile, ContainerStrategy, DockerKeys, Structure};
-use crate::campaign::settings::{Foreign, RunnerKind, Settings};
+use crate::campaign::settings::{Foreign, Settings};
 use crate::duration::Time;
 use crate::yaml::keys;
-
-/// What can be said on the command line or by a variable; kept with a campaign for its resume.
-#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Flags {
-    /// A fresh container for every run, or one per service for the whole campaign
-    #[arg(long, value_enum, env = "LEM_CONTAINER_STRATEGY", value_name = "STRATEGY")]
-    pub container_strategy: Option<ContainerStrategy>,
-    /// Run in containers, or as processes of this machine
-    #[arg(long, value_enum, env = "LEM_RUNNER", value_name = "RUNNER")]
-    pub runner: Option<RunnerKind>,
-    /// The Compose file
-    #[arg(long, env = "LEM_COMPOSE_FILE", value_name = "FILE")]
-    pub compose_file: Option<PathBuf>,
-    /// The Compose project
-    #[arg(long, env = "LEM_PROJECT_NAME", value_name = "NAME")]
-    pub project_name: Option<String>,
-    /// Pause after held containers have started
-    #[arg(long, env = "LEM_WARMUP_DELAY", value_name = "TIME")]
-    pub warmup_delay: Option<Time>,
-    /// Remove held containers at the end
-    #[arg(long, env = "LEM_AUTO_TEARDOWN", value_name = "BOOL")]
-    pub auto_teardown: Option<bool>,
-    /// How often each experiment runs
-    #[arg(short, long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
-    pub cycles: Option<u32>,
-    /// The order of the runs
-    #[arg(long, value_enum, value_name = "ORDER")]
-    pub structure: Option<Structure>,
-    /// Seed of the shuffled order
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// Pause after a run
-    #[arg(long, value_name = "TIME")]
-    pub config_gap: Option<Time>,
-    /// Pause at the end of a cycle, instead of the other
-    #[arg(long, value_name = "TIME")]
-    pub cycle_gap: Option<Time>,
-    /// Time limit of each run
-    #[arg(long, value_name = "TIME")]
-    pub timeout: Option<Time>,
-    /// Dataset for the default command
-    #[arg(short, long, value_name = "NAME")]
-    pub dataset: Option<String>,
-    /// Samples for the default command
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub sample_size: Option<u64>,
-    /// Where results go
-    #[arg(short = 'o', long, env = "LEM_RESULTS_DIR", value_name = "DIR")]
-    pub results_dir: Option<PathBuf>,
-}
-
-impl Flags {
-    /// What is said now, else what was said when the campaign began.
-    pub(super) fn or(self, earlier: Self) -> Self {
-        Self {
-            container_strategy: self.container_strategy.or(earlier.container_strategy),
-            runner: self.runner.or(earlier.runner),
-            compose_file: self.compose_file.or(earlier.compose_file),
-            project_name: self.project_name.or(earlier.project_name),
-            warmup_delay: self.warmup_delay.or(earlier.warmup_delay),
-            auto_teardown: self.auto_teardown.or(earlier.auto_teardown),
-            cycles: self.cycles.or(earlier.cycles),
-            structure: self.structure.or(earlier.structure),
-            seed: self.seed.or(earlier.seed),
-            config_gap: self.config_gap.or(earlier.config_gap),
-            cycle_gap: self.cycle_gap.or(earlier.cycle_gap),
-            timeout: self.timeout.or(earlier.timeout),
-            dataset: self.dataset.or(earlier.dataset),
-            sample_size: self.sample_size.or(earlier.sample_size),
-            results_dir: self.results_dir.or(earlier.results_dir),
-        }
-    }
-
-    /// With paths that still mean the same in another folder.
-    pub(super) fn absolute(mut self) -> Self {
-        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-        self.compose_file = self.compose_file.map(absolute);
-        self.results_dir = self.results_dir.map(absolute);
-        self
-    }
-}
 
 /// Keys of the configuration files that have no effect yet.
 const LATER: keys::Later = &["notifications"];
@@ -354,4 +272,61 @@ fn plain(path: &Path) -> PathBuf {
         }
     }
     plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(strategy: Option<&str>) -> CampaignFile {
+        let docker = strategy.map_or(serde_json::json!({}), |s| serde_json::json!({"strategy": s}));
+        let text = serde_json::json!({"campaign_name": "x", "docker": docker});
+        serde_json::from_value(text).unwrap()
+    }
+
+    fn config(strategy: Option<ContainerStrategy>) -> ConfigFile {
+        let docker = DockerKeys { strategy, ..DockerKeys::default() };
+        ConfigFile { docker, ..ConfigFile::default() }
+    }
+
+    #[test]
+    fn the_nearest_word_counts_and_says_where_it_stands() {
+        use ContainerStrategy::{Ephemeral, Persistent};
+        let (said, other) = (Some(Persistent), Some(Ephemeral));
+        let word = |said: bool| Some(if said { "persistent" } else { "ephemeral" });
+        for (flag, campaign, project, user, source) in [
+            (said, word(false), other, other, Source::CommandLine),
+            (None, word(true), other, other, Source::Campaign),
+            (None, None, said, other, Source::Project),
+            (None, None, None, said, Source::User),
+        ] {
+            let layers = Layers { project: config(project), user: config(user) };
+            let flags = Flags { container_strategy: flag, ..Flags::default() };
+            let path = Path::new("/w/campaign.yaml");
+            let (settings, from) =
+                layers.resolve(&file(campaign), path, &flags, Foreign::default());
+            assert_eq!((settings.strategy, from), (Persistent, source));
+        }
+    }
+
+    #[test]
+    fn what_is_said_nowhere_has_its_default() {
+        let layers = Layers { project: config(None), user: config(None) };
+        let path = Path::new("/w/campaign.yaml");
+        let (settings, source) =
+            layers.resolve(&file(None), path, &Flags::default(), Foreign::default());
+        assert_eq!((settings.strategy, source), (ContainerStrategy::Ephemeral, Source::Default));
+        assert!(settings.auto_teardown && settings.require_result);
+        assert_eq!(settings.results_dir, Path::new("/w/results"));
+        let order = layers.order(&file(None), &Flags::default());
+        assert_eq!(
+            (order.cycles, order.config_gap.as_secs(), order.cycle_gap.as_secs()),
+            (3, 60, 300)
+        );
+    }
+
+    #[test]
+    fn paths_lose_their_dots() {
+        assert_eq!(plain(Path::new("/w/a/../b/./c")), Path::new("/w/b/c"));
+    }
 }

@@ -47,6 +47,15 @@ pub(crate) struct Command<'a> {
 
 impl Project {
     fn line(&self) -> Invocation {
+        self.words("quiet")
+    }
+
+    /// For what takes long enough to be watched.
+    fn talkative(&self) -> Invocation {
+        self.words("plain")
+    }
+
+    fn words(&self, progress: &str) -> Invocation {
         let (program, mut words) = match &self.compose {
             ComposeProgram::Plugin { docker } => (docker, vec!["compose".to_owned()]),
             ComposeProgram::Standalone { program } => (program, Vec::new()),
@@ -66,7 +75,7 @@ impl Project {
             option("--profile", profile);
         }
         option("--project-directory", &self.directory.to_string_lossy());
-        option("--progress", "quiet");
+        option("--progress", progress);
         option("--ansi", "never");
         Invocation::new(program, words)
     }
@@ -112,14 +121,14 @@ impl Project {
         command.on(self.line().with(["exec", "-T"]))
     }
 
-    /// Builds the image of a service.
-    pub(crate) fn build(&self, services: &[&str]) -> Invocation {
-        self.line().with(["build"]).with(services.iter().copied())
+    /// Builds the image of a service, and says how it goes.
+    pub(crate) fn build(&self, service: &str) -> Invocation {
+        self.talkative().with(["build", service])
     }
 
-    /// Pulls the images of services.
-    pub(crate) fn pull(&self, services: &[&str]) -> Invocation {
-        self.line().with(["pull"]).with(services.iter().copied())
+    /// Pulls the image of a service, and says how it goes.
+    pub(crate) fn pull(&self, service: &str) -> Invocation {
+        self.talkative().with(["pull", service])
     }
 
     /// Removes every container and network of the project; never volumes, images or orphans.

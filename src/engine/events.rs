@@ -4,6 +4,7 @@
 //! held container is still the one it was. Opened before the first container; reopened from where
 //! it broke off, since an engine that restarts ends it.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,10 +24,15 @@ pub(crate) struct Events {
 
 #[derive(Debug, Default)]
 struct Seen {
-    events: Vec<Event>,
+    /// The newest events; a mark counts those that were forgotten too.
+    events: VecDeque<Event>,
+    forgotten: usize,
     since: String,
     broken: bool,
 }
+
+/// More than the containers of a campaign can have between two looks.
+const REMEMBERED: usize = 4096;
 
 impl Events {
     /// Opens the stream. Events from now on are seen even if the client is slow to connect.
@@ -66,14 +72,16 @@ impl Events {
     /// A mark: events after it are those that happen from now on.
     pub(crate) fn mark(&self) -> usize {
         self.reconnect_if_broken();
-        self.lock().events.len()
+        let seen = self.lock();
+        seen.forgotten + seen.events.len()
     }
 
     /// Whether `action` happened to the container (by id or name) after the mark.
     pub(crate) fn happened(&self, mark: usize, container: &str, action: &str) -> bool {
-        self.lock().events.iter().skip(mark).any(|event| {
-            event.action == action && (event.container == container || event.name == container)
-        })
+        let seen = self.lock();
+        let new = seen.events.iter().skip(mark.saturating_sub(seen.forgotten));
+        let mut found = new.filter(|event| event.action == action);
+        found.any(|event| event.container == container || event.name == container)
     }
 
     /// Waits until `action` happened to the container after the mark; false at the deadline.
@@ -106,6 +114,10 @@ impl Events {
 impl Seen {
     fn add(&mut self, event: Event) {
         self.since.clone_from(&event.time);
-        self.events.push(event);
+        self.events.push_back(event);
+        if self.events.len() > REMEMBERED {
+            self.events.pop_front();
+            self.forgotten += 1;
+        }
     }
 }

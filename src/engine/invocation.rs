@@ -60,8 +60,12 @@ impl fmt::Display for Invocation {
     }
 }
 
-/// One word for a POSIX shell.
+/// One word for a POSIX shell, as an argument: `NAME=VALUE` needs no quotes there.
 pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
     // Only a NUL byte can't be quoted, and no argument can hold one.
     shlex::try_quote(word).map_or_else(|_| String::from("''"), std::borrow::Cow::into_owned)
 }

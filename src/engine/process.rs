@@ -8,6 +8,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, PipeReader};
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -118,6 +119,24 @@ pub(crate) async fn capture(
             end(EngineError::TimedOut { command: invocation.to_string(), limit })
         }
         _ = cancel.raised() => end(EngineError::Cancelled),
+    }
+}
+
+/// Runs a command whose words a person follows on standard error, without a time limit.
+pub(crate) async fn show(invocation: &Invocation, cancel: &Cancel) -> Result<(), EngineError> {
+    let stderr = std::io::stderr().as_fd().try_clone_to_owned();
+    let stderr = stderr.map_err(|source| not_started(invocation, source))?;
+    let mut child = Child::start(invocation, None, stderr.into())?;
+    tokio::select! {
+        exit = child.ended() => match exit {
+            Exit::Code(0) => Ok(()),
+            exit => Err(EngineError::Failed {
+                command: invocation.to_string(),
+                exit,
+                complaint: "see above".to_owned(),
+            }),
+        },
+        _ = cancel.raised() => Err(EngineError::Cancelled),
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::identity::Lookup;
 use super::result::ExperimentResult;
-use crate::durable;
+use crate::durable::{self, Flush};
 
 /// The file that will hold the result.
 #[derive(Debug)]
@@ -68,7 +68,8 @@ impl Destination {
 
     /// Writes the result, whole or not at all, and says where.
     pub(crate) fn write(self, result: &ExperimentResult) -> Result<PathBuf, DestinationError> {
-        durable::write_json(&self.path, result).map_err(|source| self.not_writable(source))?;
+        durable::write_json(&self.path, result, Flush::Now)
+            .map_err(|source| self.not_writable(source))?;
         Ok(self.path)
     }
 

@@ -1,16 +1,17 @@
 //! How processes are ended: asked with TERM, given a grace, then ended with KILL, until two scans
 //! in a row find none.
 //!
-//! Only the decisions are here. Who scans, waits and sends stays outside, so that `lem run` can
-//! reap and listen between the rounds and `lem kill` need not.
+//! A round is one scan. Who waits between the rounds stays outside, so that `lem run` can reap and
+//! listen meanwhile and `lem kill` need not.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::processes::{Identity, Process};
+use super::processes::{Identity, Process, ScanError};
+use super::reach::Reach;
 
 /// How long KILL is repeated. A process that lives longer hangs in the kernel or isn't ours to end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -80,15 +81,42 @@ impl Ending {
         self.asked.len()
     }
 
-    /// One round with what the latest scan found alive.
+    /// One round: scans, and signals each process as soon as it is seen. `signalled` hears of each.
     pub(crate) fn round(
         &mut self,
-        alive: &[Process],
-        now: Instant,
-        send: &mut dyn FnMut(&Process, Signal),
-    ) -> Progress {
+        reach: &Reach,
+        signalled: &mut dyn FnMut(&Process),
+    ) -> Result<Progress, ScanError> {
+        let now = Instant::now();
+        let alive = reach.visit(&mut |process| {
+            let signals = self.signals(process, now);
+            for signal in signals {
+                // One that ended meanwhile needs no signal; one we may not signal survives.
+                let _ = kill(process.id.pid, *signal);
+            }
+            if !signals.is_empty() {
+                signalled(process);
+            }
+        })?;
+        Ok(self.conclude(alive, now))
+    }
+
+    fn signals(&mut self, process: &Process, now: Instant) -> &'static [Signal] {
+        let is_new = self.asked.insert(process.id);
+        if is_new {
+            self.pause = SHORTEST_PAUSE;
+        }
+        match (now >= self.kill_from, is_new, process.halted) {
+            (true, _, _) => &[Signal::SIGKILL],
+            (false, true, true) => &[Signal::SIGTERM, Signal::SIGCONT],
+            (false, true, false) => &[Signal::SIGTERM],
+            (false, false, _) => &[],
+        }
+    }
+
+    fn conclude(&mut self, alive: HashSet<Pid>, now: Instant) -> Progress {
         if alive.is_empty() {
-            // A process can fork between a scan's look at its number and its child's.
+            // A scan can miss a process that is born while it reads.
             return if std::mem::replace(&mut self.last_was_clean, true) {
                 Progress::Done
             } else {
@@ -97,23 +125,9 @@ impl Ending {
         }
         self.last_was_clean = false;
         if self.gives_up(now) {
-            let pids = alive.iter().map(|process| process.id.pid).collect();
+            let mut pids: Vec<_> = alive.into_iter().collect();
+            pids.sort();
             return Progress::Failed(Survivors { pids });
-        }
-        let kill = now >= self.kill_from;
-        for process in alive {
-            let is_new = self.asked.insert(process.id);
-            if is_new {
-                self.pause = SHORTEST_PAUSE;
-            }
-            if kill {
-                send(process, Signal::SIGKILL);
-            } else if is_new {
-                send(process, Signal::SIGTERM);
-                if process.halted {
-                    send(process, Signal::SIGCONT);
-                }
-            }
         }
         Progress::Again(self.next_pause(now))
     }
@@ -133,31 +147,33 @@ fn listed(pids: &[Pid]) -> String {
 mod tests {
     use super::*;
 
-    fn process(pid: i32) -> Process {
-        Process {
-            id: Identity { pid: Pid::from_raw(pid), started: 0 },
-            parent: Pid::from_raw(1),
-            halted: false,
-            carries: true,
-            is_inner_kill: false,
-        }
+    fn process(halted: bool) -> Process {
+        let pid = Pid::from_raw(9);
+        Process { id: Identity { pid, started: 0 }, parent: Pid::from_raw(1), halted }
     }
 
-    fn round(ending: &mut Ending, alive: &[Process], now: Instant) -> (Vec<Signal>, Progress) {
-        let mut sent = Vec::new();
-        let progress = ending.round(alive, now, &mut |_, signal| sent.push(signal));
-        (sent, progress)
+    fn someone() -> HashSet<Pid> {
+        HashSet::from([Pid::from_raw(9)])
     }
 
     #[test]
     fn a_process_is_asked_once_and_killed_after_the_grace() {
         let start = Instant::now();
         let mut ending = Ending::new(Duration::from_secs(1), start);
-        let alive = [process(9)];
-        assert_eq!(round(&mut ending, &alive, start).0, [Signal::SIGTERM]);
-        assert_eq!(round(&mut ending, &alive, start).0, []);
+        assert_eq!(ending.signals(&process(false), start), [Signal::SIGTERM]);
+        assert_eq!(ending.signals(&process(false), start), []);
         let later = start + Duration::from_secs(1);
-        assert_eq!(round(&mut ending, &alive, later).0, [Signal::SIGKILL]);
+        assert_eq!(ending.signals(&process(false), later), [Signal::SIGKILL]);
+        assert_eq!(ending.signals(&process(false), later), [Signal::SIGKILL]);
+    }
+
+    #[test]
+    fn to_insist_skips_the_rest_of_an_endless_grace() {
+        let start = Instant::now();
+        let mut ending = Ending::new(Duration::MAX, start);
+        assert_eq!(ending.signals(&process(true), start), [Signal::SIGTERM, Signal::SIGCONT]);
+        ending.insist(start);
+        assert_eq!(ending.signals(&process(true), start), [Signal::SIGKILL]);
     }
 
     #[test]
@@ -165,29 +181,19 @@ mod tests {
         let start = Instant::now();
         let grace = Duration::from_micros(300);
         let mut ending = Ending::new(grace, start);
-        assert_eq!(round(&mut ending, &[process(9)], start).1, Progress::Again(grace));
-    }
-
-    #[test]
-    fn to_insist_skips_the_rest_of_the_grace_and_a_halted_process_is_continued() {
-        let start = Instant::now();
-        let mut ending = Ending::new(Duration::MAX, start);
-        let halted = [Process { halted: true, ..process(9) }];
-        assert_eq!(round(&mut ending, &halted, start).0, [Signal::SIGTERM, Signal::SIGCONT]);
-        ending.insist(start);
-        assert_eq!(round(&mut ending, &halted, start).0, [Signal::SIGKILL]);
+        assert_eq!(ending.conclude(someone(), start), Progress::Again(grace));
     }
 
     #[test]
     fn one_clean_scan_is_not_enough_and_a_survivor_is_named() {
         let start = Instant::now();
         let mut ending = Ending::new(Duration::ZERO, start);
-        assert_eq!(round(&mut ending, &[], start).1, Progress::Again(Duration::ZERO));
-        assert_eq!(round(&mut ending, &[process(9)], start).0, [Signal::SIGKILL]);
-        assert_eq!(round(&mut ending, &[], start).1, Progress::Again(Duration::ZERO));
-        assert_eq!(round(&mut ending, &[], start).1, Progress::Done);
-        let late = start + PATIENCE;
+        let at_once = Progress::Again(Duration::ZERO);
+        assert_eq!(ending.conclude(HashSet::new(), start), at_once);
+        assert_ne!(ending.conclude(someone(), start), at_once);
+        assert_eq!(ending.conclude(HashSet::new(), start), at_once);
+        assert_eq!(ending.conclude(HashSet::new(), start), Progress::Done);
         let survivors = Survivors { pids: vec![Pid::from_raw(9)] };
-        assert_eq!(round(&mut ending, &[process(9)], late).1, Progress::Failed(survivors));
+        assert_eq!(ending.conclude(someone(), start + PATIENCE), Progress::Failed(survivors));
     }
 }

@@ -22,15 +22,10 @@ pub(crate) struct Killed {
 /// Ends every process of this pid namespace whose environment carries exactly the run's marker,
 /// except this process and its ancestors: TERM, `grace`, KILL.
 pub(crate) fn kill(run: &str, grace: Duration) -> Result<Killed, ScanError> {
-    let reach = Reach::Carriers { run: run.to_owned() };
+    let reach = Reach::carriers(run);
     let mut ending = Ending::new(grace, Instant::now());
     let survivors = loop {
-        let alive = reach.alive()?;
-        let progress = ending.round(&alive, Instant::now(), &mut |process, signal| {
-            // One that ended since the scan needs no signal; one we may not signal survives.
-            let _ = nix::sys::signal::kill(process.id.pid, signal);
-        });
-        match progress {
+        match ending.round(&reach, &mut |_| ())? {
             Progress::Done => break None,
             Progress::Failed(survivors) => break Some(survivors),
             Progress::Again(time) => pause(time),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use nix::unistd::{getegid, geteuid};
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
+use crate::durable::{self, Flush};
 
 /// The file name of a [`StartedMark`].
 pub(crate) const STARTED_FILE: &str = "started.json";
@@ -48,7 +48,7 @@ impl StartedMark {
 
     /// Writes the mark durably into `dir`.
     pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
-        durable::write_json(&dir.join(STARTED_FILE), self)
+        durable::write_json(&dir.join(STARTED_FILE), self, Flush::Later)
     }
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct EndedMark {
 impl EndedMark {
     /// Writes the mark durably into `dir`.
     pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
-        durable::write_json(&dir.join(ENDED_FILE), self)
+        durable::write_json(&dir.join(ENDED_FILE), self, Flush::Later)
     }
 }
 

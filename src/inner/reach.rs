@@ -1,58 +1,96 @@
-//! Whose a process is: which of a scan's processes an ending may touch, and which it must not.
+//! Whose a process is: which of the container's processes an ending touches, and which it must not.
 //!
 //! Never touched are this process, its ancestors (a container's init or an entrypoint's shell
 //! carries the same marker as the run) and a `lem kill` that works on the same run.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid};
 
-use super::processes::{Process, ScanError, scan};
+use super::MARKER;
+use super::processes::{Process, ScanError, Seen, own_line, scan};
 
 /// The container's init, which is the container itself.
 const INIT: Pid = Pid::from_raw(1);
 
 /// What an ending reaches.
-#[derive(Debug, Clone)]
-pub(crate) enum Reach {
-    /// Every descendant of this process, and every process that carries the run's marker; without
-    /// a marker the descendants alone. Init is not reached: a run ends inside its container.
-    Tree { run: Option<String> },
-    /// Every process that carries the run's marker.
-    Carriers { run: String },
+#[derive(Debug)]
+pub(crate) struct Reach {
+    /// The environment's entry that marks the run's processes.
+    marker: Option<Vec<u8>>,
+    /// The process whose descendants are reached too.
+    root: Option<Pid>,
+    spared: HashSet<Pid>,
 }
 
 impl Reach {
-    /// The living processes in reach.
-    pub(crate) fn alive(&self) -> Result<Vec<Process>, ScanError> {
-        let run = match self {
-            Self::Tree { run } => run.as_deref(),
-            Self::Carriers { run } => Some(run.as_str()),
-        };
-        Ok(self.select(scan(run)?, nix::unistd::getpid()))
+    /// Every descendant of this process, and every process that carries the run's marker, with
+    /// its descendants; without a run's name this process's descendants alone.
+    ///
+    /// Init is not reached: a run ends inside its container.
+    pub(crate) fn tree(run: Option<&str>) -> Self {
+        let mut spared = own_line();
+        spared.insert(INIT);
+        Self { marker: run.map(marker), root: Some(getpid()), spared }
     }
 
-    fn select(&self, all: Vec<Process>, this: Pid) -> Vec<Process> {
-        let parents: HashMap<Pid, Pid> = all.iter().map(|p| (p.id.pid, p.parent)).collect();
-        let own_line: HashSet<Pid> = line(&parents, this).collect();
-        let in_reach = |process: &Process| {
+    /// Every process that carries the run's marker, and no other.
+    pub(crate) fn carriers(run: &str) -> Self {
+        Self { marker: Some(marker(run)), root: None, spared: own_line() }
+    }
+
+    /// Shows every living process in reach to `found`, each as soon as it is seen, and returns
+    /// their numbers.
+    pub(crate) fn visit(&self, found: &mut dyn FnMut(&Process)) -> Result<HashSet<Pid>, ScanError> {
+        let seen = scan()?.map(|seen| (seen.process.clone(), move || self.is_marked(&seen)));
+        Ok(self.follow(seen, found))
+    }
+
+    /// Whether one scan finds nothing in reach. Not where there is no telling.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.visit(&mut |_| ()).is_ok_and(|alive| alive.is_empty())
+    }
+
+    fn is_marked(&self, seen: &Seen) -> bool {
+        self.marker.as_ref().is_some_and(|marker| seen.carries(marker)) && !seen.is_inner_kill()
+    }
+
+    fn follow<Marked: FnOnce() -> bool>(
+        &self,
+        seen: impl Iterator<Item = (Process, Marked)>,
+        found: &mut dyn FnMut(&Process),
+    ) -> HashSet<Pid> {
+        let mut ours = HashSet::new();
+        let mut others = Vec::new();
+        for (process, is_marked) in seen {
             let pid = process.id.pid;
-            let carries = process.carries && !process.is_inner_kill;
-            match self {
-                _ if own_line.contains(&pid) => false,
-                Self::Carriers { .. } => carries,
-                Self::Tree { .. } => {
-                    (carries && pid != INIT) || line(&parents, pid).any(|above| above == this)
-                }
+            if self.spared.contains(&pid) {
+                continue;
             }
-        };
-        all.into_iter().filter(in_reach).collect()
+            // The parent is known already; the environment costs more.
+            if self.descends(&process, &ours) || is_marked() {
+                found(&process);
+                ours.insert(pid);
+            } else {
+                others.push(process);
+            }
+        }
+        // A child can have a lower number than its parent: numbers start again at the limit.
+        while let Some(next) = others.iter().position(|process| self.descends(process, &ours)) {
+            let process = others.swap_remove(next);
+            found(&process);
+            ours.insert(process.id.pid);
+        }
+        ours
+    }
+
+    fn descends(&self, process: &Process, ours: &HashSet<Pid>) -> bool {
+        self.root.is_some_and(|root| process.parent == root || ours.contains(&process.parent))
     }
 }
 
-/// `pid` and its ancestors. Bounded: parents that were read at different times may form a ring.
-fn line(parents: &HashMap<Pid, Pid>, pid: Pid) -> impl Iterator<Item = Pid> {
-    std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).take(parents.len() + 1)
+fn marker(run: &str) -> Vec<u8> {
+    format!("{MARKER}={run}").into_bytes()
 }
 
 #[cfg(test)]
@@ -60,61 +98,53 @@ mod tests {
     use super::super::processes::Identity;
     use super::*;
 
-    fn process(pid: i32, parent: i32, carries: bool) -> Process {
-        Process {
-            id: Identity { pid: Pid::from_raw(pid), started: 0 },
-            parent: Pid::from_raw(parent),
-            halted: false,
-            carries,
-            is_inner_kill: false,
-        }
-    }
+    /// A pid, its parent, and whether it carries the marker.
+    type Row = (i32, i32, bool);
 
-    fn selected(reach: &Reach, all: Vec<Process>, this: i32) -> Vec<i32> {
-        reach.select(all, Pid::from_raw(this)).iter().map(|p| p.id.pid.as_raw()).collect()
-    }
+    const CONTAINER: [Row; 7] = [
+        (1, 0, true),   // the container's init
+        (7, 1, true),   // an entrypoint's shell
+        (8, 7, true),   // this process
+        (9, 8, true),   // the command
+        (10, 9, false), // its child, with a clean environment
+        (20, 0, true),  // executed in the container from outside
+        (21, 0, false), // another run's
+    ];
 
-    fn tree() -> Reach {
-        Reach::Tree { run: Some("r".to_owned()) }
-    }
-
-    fn carriers() -> Reach {
-        Reach::Carriers { run: "r".to_owned() }
+    fn reached(root: Option<i32>, spared: &[i32], rows: &[Row]) -> Vec<i32> {
+        let reach = Reach {
+            marker: None,
+            root: root.map(Pid::from_raw),
+            spared: spared.iter().copied().map(Pid::from_raw).collect(),
+        };
+        let seen = rows.iter().map(|&(pid, parent, is_marked)| {
+            let id = Identity { pid: Pid::from_raw(pid), started: 0 };
+            (Process { id, parent: Pid::from_raw(parent), halted: false }, move || is_marked)
+        });
+        let mut found = Vec::new();
+        reach.follow(seen, &mut |process| found.push(process.id.pid.as_raw()));
+        found
     }
 
     #[test]
     fn a_tree_reaches_descendants_and_carriers_but_no_ancestor() {
-        let all = vec![
-            process(1, 0, true),   // the container's init
-            process(7, 1, true),   // an entrypoint's shell
-            process(8, 7, true),   // this process
-            process(9, 8, true),   // the command
-            process(10, 9, false), // its child, with a clean environment
-            process(20, 0, true),  // executed in the container from outside
-            process(21, 0, false), // another run's
-        ];
-        assert_eq!(selected(&tree(), all.clone(), 8), [9, 10, 20]);
-        assert_eq!(selected(&carriers(), all, 8), [9, 20]);
+        assert_eq!(reached(Some(8), &[1, 7, 8], &CONTAINER), [9, 10, 20]);
     }
 
     #[test]
-    fn init_is_reached_by_a_kill_but_not_by_a_run_that_was_executed_beside_it() {
-        let all = vec![process(1, 0, true), process(8, 0, true), process(9, 8, true)];
-        assert_eq!(selected(&tree(), all.clone(), 8), [9]);
-        assert_eq!(selected(&carriers(), all, 8), [1, 9]);
+    fn carriers_are_reached_without_their_descendants() {
+        assert_eq!(reached(None, &[8], &CONTAINER), [1, 7, 9, 20]);
     }
 
     #[test]
-    fn a_kill_at_work_is_left_alone_unless_the_command_itself_started_it() {
-        let kill = |pid, parent| Process { is_inner_kill: true, ..process(pid, parent, true) };
-        let all = vec![process(8, 0, true), kill(9, 8), kill(20, 0)];
-        assert_eq!(selected(&tree(), all.clone(), 8), [9]);
-        assert_eq!(selected(&carriers(), all, 8), [0_i32; 0]);
+    fn a_child_with_a_lower_number_than_its_parent_is_a_descendant() {
+        let rows = [(8, 1, false), (5, 6, false), (6, 90, false), (90, 8, false)];
+        assert_eq!(reached(Some(8), &[1, 8], &rows), [90, 6, 5]);
     }
 
     #[test]
-    fn parents_that_form_a_ring_are_followed_only_once() {
-        let all = vec![process(8, 0, false), process(9, 10, false), process(10, 9, false)];
-        assert_eq!(selected(&tree(), all, 8), [0_i32; 0]);
+    fn parents_that_form_a_ring_belong_to_no_one() {
+        let rows = [(8, 1, false), (9, 10, false), (10, 9, false)];
+        assert_eq!(reached(Some(8), &[1, 8], &rows), [0_i32; 0]);
     }
 }

@@ -10,13 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use nix::errno::Errno;
 
 use super::mark::{EndedMark, StartedMark};
 use super::oom;
 use super::reach::Reach;
 use super::sweep::{Swept, sweep};
-use super::tree::{self, Tree};
+use super::tree::{self, RootError, Tree};
 use super::verdict::Verdict;
 use super::wake::{Wake, WakeError, Woken};
 
@@ -46,9 +45,9 @@ pub(crate) enum RunError {
     /// Without signals no end would be noticed.
     #[error(transparent)]
     Deaf(#[from] WakeError),
-    /// Without this an orphan would leave the tree.
-    #[error("cannot become the reaper of the run's processes")]
-    NoReaper { source: Errno },
+    /// The processes could not be ended for sure.
+    #[error(transparent)]
+    Rootless(#[from] RootError),
 }
 
 /// What a run's log should say while the run goes on; the run itself takes its course.
@@ -73,12 +72,12 @@ pub(crate) enum Notice {
 pub(crate) fn run(order: &Order, tell: &mut dyn FnMut(&dyn Error)) -> Result<u8, RunError> {
     // Before all else: a stop that comes while the mark is flushed to a slow disk counts too.
     let wake = Wake::new()?;
+    let mut tree = Tree::new()?;
     if let Some(dir) = &order.dir {
         StartedMark::of_this_process(order.run.as_deref())
             .write(dir)
             .map_err(|source| RunError::Unwritable { dir: dir.clone(), source })?;
     }
-    let mut tree = Tree::new().map_err(|source| RunError::NoReaper { source })?;
     let oom_before = oom::kills();
 
     let verdict = run_command(order, &wake, &mut tree);
@@ -89,7 +88,7 @@ pub(crate) fn run(order: &Order, tell: &mut dyn FnMut(&dyn Error)) -> Result<u8,
         _ => {}
     }
     let asked = matches!(verdict, Verdict::Stopped(_));
-    let reach = Reach::Tree { run: order.run.clone() };
+    let reach = Reach::tree(order.run.as_deref());
     let swept = sweep(&reach, order.grace, asked, &wake, &mut tree);
     if let Some(trouble) = &swept.trouble {
         tell(trouble);

@@ -4,10 +4,11 @@
 //! parent, and a command that is deaf to TERM could not end in order.
 
 use std::ffi::{CString, NulError, OsStr, OsString};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, open};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::Mode;
@@ -27,13 +28,10 @@ pub(crate) fn spawn(program: &OsStr, words: &[OsString]) -> Result<Pid, Errno> {
     let program = text(program.as_bytes().to_vec())?;
     let words = words.iter().map(|word| text(word.as_bytes().to_vec()));
     let words = words.collect::<Result<Vec<_>, _>>()?;
-    posix_spawnp(&program, &no_input()?, &fresh_start()?, &words, &environment()?)
-}
-
-fn no_input() -> Result<PosixSpawnFileActions, Errno> {
+    let no_input = open("/dev/null", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
     let mut files = PosixSpawnFileActions::init()?;
-    files.add_open(STDIN, "/dev/null", OFlag::O_RDONLY, Mode::empty())?;
-    Ok(files)
+    files.add_dup2(no_input.as_raw_fd(), STDIN)?;
+    posix_spawnp(&program, &files, &fresh_start()?, &words, &environment()?)
 }
 
 fn fresh_start() -> Result<PosixSpawnAttr, Errno> {

@@ -3,10 +3,8 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-
 use super::ending::{Ending, Progress, Survivors};
-use super::processes::{Process, ScanError};
+use super::processes::ScanError;
 use super::reach::Reach;
 use super::tree::Tree;
 use super::wake::Wake;
@@ -45,7 +43,7 @@ pub(crate) fn sweep(
     tree: &mut Tree,
 ) -> Swept {
     // Without a child there is no descendant, so that one scan for the marker is enough.
-    if !tree.reap() && reach.alive().is_ok_and(|alive| alive.is_empty()) {
+    if !tree.reap() && reach.is_empty() {
         return Swept::default();
     }
     let mut ending = Ending::new(grace, Instant::now());
@@ -53,25 +51,19 @@ pub(crate) fn sweep(
     let mut asked = asked;
     let trouble = loop {
         let has_children = tree.reap();
-        let alive = match reach.alive() {
-            Ok(alive) => alive,
-            Err(source) => break Some(Trouble::Blind { source }),
-        };
         let command_ended = !tree.command_runs();
-        let mut send = |process: &Process, signal: Signal| {
-            // One that ended since the scan needs no signal; one we may not signal survives.
-            let _ = kill(process.id.pid, signal);
+        let progress = ending.round(reach, &mut |process| {
             if command_ended {
                 leftovers.insert(process.id);
             }
-        };
-        let now = Instant::now();
-        let pause = match ending.round(&alive, now, &mut send) {
+        });
+        let pause = match progress {
+            Ok(Progress::Again(pause)) => pause,
             // A child that no scan shows was born during one, or a debugger holds its remains.
-            Progress::Done if has_children && !ending.gives_up(now) => UNSEEN_PAUSE,
-            Progress::Done => break None,
-            Progress::Again(pause) => pause,
-            Progress::Failed(survivors) => break Some(Trouble::Survived(survivors)),
+            Ok(Progress::Done) if has_children && !ending.gives_up(Instant::now()) => UNSEEN_PAUSE,
+            Ok(Progress::Done) => break None,
+            Ok(Progress::Failed(survivors)) => break Some(Trouble::Survived(survivors)),
+            Err(source) => break Some(Trouble::Blind { source }),
         };
         if wake.wait(false, Some(pause)).stop.is_some() && std::mem::replace(&mut asked, true) {
             ending.insist(Instant::now());

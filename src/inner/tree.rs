@@ -1,13 +1,15 @@
 //! The command and everything that descends from it: started, reaped, measured.
 //!
-//! The only module that starts a process in the container. This process is the subreaper of the
+//! This process is the subreaper of the
 //! tree, so that a process whose parent ended becomes our child and never leaves the tree.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::sys::prctl::set_child_subreaper;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
@@ -15,6 +17,17 @@ use nix::unistd::Pid;
 use super::processes;
 use super::program;
 use super::spawn::spawn;
+
+/// This process can't be the one that ends and reaps a run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RootError {
+    /// Without this an orphan would leave the tree.
+    #[error("cannot become the reaper of the run's processes")]
+    NoReaper { source: Errno },
+    /// The system would tell neither when the command ends nor how.
+    #[error("started with SIGCHLD ignored, so that no end of a command could be seen")]
+    ChildrenIgnored,
+}
 
 /// The command could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +48,7 @@ pub(crate) enum StartError {
 pub(crate) enum CommandEnd {
     Exited(i32),
     Signaled(i32),
-    /// The system didn't keep the status: this process inherited SIGCHLD ignored.
+    /// The system told no status that we can read.
     Unknown,
 }
 
@@ -61,8 +74,11 @@ pub(crate) struct Spent {
 
 impl Tree {
     /// Makes this process the subreaper, with nothing started yet.
-    pub(crate) fn new() -> Result<Self, Errno> {
-        nix::sys::prctl::set_child_subreaper(true)?;
+    pub(crate) fn new() -> Result<Self, RootError> {
+        if processes::ignores(Signal::SIGCHLD) {
+            return Err(RootError::ChildrenIgnored);
+        }
+        set_child_subreaper(true).map_err(|source| RootError::NoReaper { source })?;
         Ok(Self::default())
     }
 
@@ -113,10 +129,12 @@ impl Tree {
                     return false;
                 }
             };
+            // Where the look named no one, the reaping may; it fails for the same reason.
+            let reaped = waitpid(pid, Some(WaitPidFlag::WNOHANG));
+            let (pid, end) = reaped.map_or((pid, end), |it| (it.pid(), CommandEnd::of(it)));
             if pid == self.command.as_ref().map(|command| command.pid) {
                 self.note(end);
             }
-            let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) enum YamlError {
     #[error("cannot read `{}`", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
     /// The text is not YAML, or says something that can't be.
-    #[error("{message}")]
+    #[error("{message}\n{place}")]
     Invalid { place: Box<Place>, message: String, help: Option<String> },
 }
 

@@ -164,3 +164,14 @@ fn a_lifeline_that_is_closed_from_the_start_starts_nothing() {
     assert!(command.stdin(Stdio::null()).status().unwrap().success());
     assert!(scene.path("proof").exists());
 }
+
+#[test]
+fn a_run_that_would_not_see_its_command_end_is_refused() {
+    let scene = Scene::new("ignored");
+    let lem = env!("CARGO_BIN_EXE_lem");
+    let script = format!("exec env --ignore-signal=CHLD {lem} run -- sh -c 'touch $T/proof'");
+    let output = output(scene.shell(&script));
+    assert_eq!(output.status.code(), Some(125));
+    assert!(stderr(&output).starts_with("lem: started with SIGCHLD ignored"), "{output:?}");
+    assert!(!scene.path("proof").exists());
+}

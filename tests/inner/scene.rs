@@ -117,7 +117,8 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
             return found;
         }
         assert!(Instant::now() < deadline, "in {PATIENCE:?} not seen that {what}");
-        std::thread::yield_now();
+        // Nothing to wait for but the time between two looks.
+        nix::poll::poll(&mut [], 5_u16).unwrap();
     }
 }
 

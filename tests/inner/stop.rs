@@ -80,8 +80,9 @@ fn a_second_stop_signal_ends_the_grace() {
 #[test]
 fn what_comes_through_the_lifeline_means_nothing() {
     let scene = Scene::new("chatter");
-    let mut lem = Running::start(&mut scene.run(&[], "until [ -e $T/go ]; do :; done; exit 7"));
-    lem.lifeline.as_mut().unwrap().write_all(&[b'x'; 300_000]).unwrap();
+    let mut lem =
+        Running::start(&mut scene.run(&[], "until [ -e $T/go ]; do sleep 0.01; done; exit 7"));
+    lem.lifeline.as_mut().unwrap().write_all(&vec![b'x'; 300_000]).unwrap();
     std::fs::write(scene.path("go"), "").unwrap();
     assert_eq!(lem.exit_code(), Some(7));
 }
@@ -107,8 +108,9 @@ fn a_held_container_ends_at_once_when_asked() {
 fn a_held_container_reaps_its_orphans() {
     let scene = Scene::new("orphans");
     let lem = env!("CARGO_BIN_EXE_lem");
-    let script =
-        format!("sh -c 'until [ -e $T/go ]; do :; done' & echo $! > $T/orphan; exec {lem} hold");
+    let script = format!(
+        "sh -c 'until [ -e $T/go ]; do sleep 0.01; done' & echo $! > $T/orphan; exec {lem} hold"
+    );
     let mut hold = Running::start(&mut scene.shell(&script));
     let orphan = format!("/proc/{}", scene.pid("orphan"));
     std::fs::write(scene.path("go"), "").unwrap();

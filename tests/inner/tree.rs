@@ -17,7 +17,7 @@ const NAMES: [&str; 4] = ["session", "orphan", "unmarked", "child"];
 
 fn stubborn(end: &str) -> String {
     format!(
-        "{STUBBORN}\nfor f in {}; do until [ -s $T/$f ]; do :; done; done\n{end}",
+        "{STUBBORN}\nfor f in {}; do until [ -s $T/$f ]; do sleep 0.01; done; done\n{end}",
         NAMES.join(" ")
     )
 }
@@ -68,7 +68,8 @@ fn leftovers_that_end_when_asked_cost_no_grace() {
 #[test]
 fn a_halted_process_is_ended_within_the_grace() {
     let scene = Scene::new("halted");
-    let script = "sh -c 'echo $$ > $T/halted; kill -STOP $$' & until [ -s $T/halted ]; do :; done";
+    let script =
+        "sh -c 'echo $$ > $T/halted; kill -STOP $$' & until [ -s $T/halted ]; do sleep 0.01; done";
     let mut lem = Running::start(&mut scene.run(&["--grace", "600"], script));
     assert_eq!(lem.exit_code(), Some(0));
     assert!(!is_alive(scene.pid("halted")));

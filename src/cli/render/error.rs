@@ -17,11 +17,8 @@ pub(in crate::cli) fn error(error: &CampaignError) -> ExitCode {
         say(&format!("  caused by: {error}"));
         cause = error.source();
     }
-    if let Some(YamlError::Invalid { place, help, .. }) = yaml(error) {
-        say(&place.to_string());
-        if let Some(help) = help {
-            say(&format!("hint: {help}"));
-        }
+    if let Some(YamlError::Invalid { help: Some(help), .. }) = yaml(error) {
+        say(&format!("hint: {help}"));
     }
     if let CampaignError::NotReady { log, .. } = error {
         for line in log.lines() {
