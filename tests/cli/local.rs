@@ -62,6 +62,18 @@ fn hangup_ends_everything_too() {
 }
 
 #[test]
+fn a_pause_does_not_delay_ctrl_c() {
+    let scene = Scene::without_containers();
+    scene.scripts(&["true", "echo second"], "config_gap_seconds: 1h");
+    let mut lem = scene.start(&WORDS);
+    lem.event("gap_started");
+    lem.signal(Signal::SIGINT);
+    let ended = lem.wait().expect(130);
+    assert_eq!(ended.started(), [1]);
+    assert_eq!(ended.summary()["remaining"], 1);
+}
+
+#[test]
 fn a_campaign_that_changed_is_not_resumed() {
     let scene = Scene::without_containers();
     let mut run = Stubborn::start(&scene, &WORDS);

@@ -1,10 +1,15 @@
 //! What is wrong is said before anything starts, with the exit code of its kind.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::support::{Ended, Scene, Strategy, engine, in_both_strategies};
 
 const FRESH: Strategy = Strategy::Ephemeral;
 
-in_both_strategies!(an_image_that_can_not_be_had_is_the_machines_fault);
+in_both_strategies!(
+    an_image_that_can_not_be_had_is_the_machines_fault,
+    results_that_the_containers_user_can_not_reach_end_the_campaign,
+);
 
 /// Fails, and leaves neither containers nor results.
 #[track_caller]
@@ -85,4 +90,22 @@ fn an_image_that_can_not_be_had_is_the_machines_fault(strategy: Strategy) {
     scene.scripts(&["true"], "");
     let ended = scene.campaign(strategy, &[]);
     refused(&scene, ended, 3, &["image `127.0.0.1:1/none:1` of service `bench`"]);
+}
+
+/// The results are their owner's alone, and the service's own mount does not begin below that.
+fn results_that_the_containers_user_can_not_reach_end_the_campaign(strategy: Strategy) {
+    let scene = Scene::new();
+    scene.services(
+        "  bench: {image: <busybox>, network_mode: none, user: '1234', volumes: ['.:/w']}\n",
+    );
+    scene.scripts(&["true", "echo never"], "");
+    std::fs::create_dir(scene.path("results")).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(scene.path("results"), mode).unwrap();
+
+    let ended = scene.campaign(strategy, &[]).expect(3);
+
+    ended.says(&["service `bench` can't write its results in the container (`/w/results/nightly/"]);
+    assert_eq!(ended.started(), [1], "the next run would fail the same way");
+    assert_eq!(engine::containers(&scene.project), []);
 }
