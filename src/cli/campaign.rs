@@ -3,14 +3,14 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 
+use super::exit;
 use super::flags::Flags;
 use super::render::{self, Progress};
+use super::runtime::block_on;
 use super::settings::{Layers, Source};
-use super::{exit, signals};
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::Event;
 use crate::campaign::execute::{Campaign, execute, record_of};
@@ -69,27 +69,7 @@ pub(super) struct Manner {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return render::failure_of_start(&error),
-    };
-    let code = runtime.block_on(async {
-        let cancel = match signals::watch() {
-            Ok(cancel) => cancel,
-            Err(error) => return render::failure_of_start(&error),
-        };
-        let ended = drive(arguments, &cancel).await;
-        match (ended, cancel.now()) {
-            (Ok(code), _) => ExitCode::from(code),
-            (Err(error @ CampaignError::Interrupted { .. }), _) | (Err(error), None) => {
-                render::error(&error)
-            }
-            (Err(_), Some(signal)) => render::error(&CampaignError::Cancelled { signal }),
-        }
-    });
-    // A client that keeps a pipe open must not keep lem.
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    code
+    block_on(async |cancel| drive(arguments, cancel).await)
 }
 
 async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignError> {

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::campaign::engine_state;
-use super::{exit, render, signals};
+use super::runtime::block_on;
+use super::{exit, render};
 use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
 use crate::engine::container::{COMPOSE_PROJECT, OWNER};
 use crate::engine::error::EngineError;
-use crate::engine::invocation::Invocation;
-use crate::engine::process::capture;
+use crate::engine::process::{ask, capture};
 use crate::engine::reply::{self, Container};
 use crate::engine::{ASKING, Engine};
 use crate::lock;
@@ -54,9 +53,9 @@ struct Row {
 
 /// Runs `lem ps`.
 pub(super) fn ps(arguments: &PsArguments) -> ExitCode {
-    on_engine(async |cancel| {
-        let engine = Engine::connect(&cancel).await?;
-        let rows: Vec<Row> = owned(&engine, &cancel)
+    block_on(async |cancel| {
+        let engine = Engine::connect(cancel).await?;
+        let rows: Vec<Row> = owned(&engine, cancel)
             .await?
             .into_iter()
             .map(|container| Row {
@@ -101,10 +100,10 @@ fn table(rows: &[Row]) -> String {
 
 /// Runs `lem reap`.
 pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
-    on_engine(async |cancel| {
-        let engine = Engine::connect(&cancel).await?;
+    block_on(async |cancel| {
+        let engine = Engine::connect(cancel).await?;
         let mut projects: BTreeMap<String, Vec<Container>> = BTreeMap::new();
-        for container in owned(&engine, &cancel).await? {
+        for container in owned(&engine, cancel).await? {
             let owner = container.owner.clone().unwrap_or_default();
             if arguments.projects.is_empty() || arguments.projects.contains(&owner) {
                 projects.entry(owner).or_default().push(container);
@@ -120,7 +119,7 @@ pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
                 code = exit::BUSY;
                 continue;
             }
-            project_of(&engine, &project, &containers, arguments.dry_run, &cancel).await?;
+            project_of(&engine, &project, &containers, arguments.dry_run, cancel).await?;
         }
         Ok(code)
     })
@@ -166,26 +165,4 @@ async fn owned(engine: &Engine, cancel: &Cancel) -> Result<Vec<Container>, Campa
 fn holder(engine: &Engine, container: &Container) -> Option<lock::Holder> {
     let folder = engine_state(&engine.id).ok()?;
     lock::holder(&folder.join(format!("locks/{}.lock", container.owner.as_deref()?)))
-}
-
-async fn ask(invocation: &Invocation, cancel: &Cancel) -> Result<String, EngineError> {
-    capture(invocation, Duration::from_secs(60), cancel).await?.success(invocation)
-}
-
-fn on_engine<F>(work: F) -> ExitCode
-where
-    F: AsyncFnOnce(Cancel) -> Result<u8, CampaignError>,
-{
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return render::failure_of_start(&error),
-    };
-    let code = runtime.block_on(async {
-        match signals::watch() {
-            Ok(cancel) => work(cancel).await.map_or_else(|e| render::error(&e), ExitCode::from),
-            Err(error) => render::failure_of_start(&error),
-        }
-    });
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    code
 }

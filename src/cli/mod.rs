@@ -15,6 +15,8 @@ mod render;
 #[cfg(feature = "host")]
 mod resume;
 #[cfg(feature = "host")]
+mod runtime;
+#[cfg(feature = "host")]
 mod settings;
 #[cfg(feature = "host")]
 mod signals;
