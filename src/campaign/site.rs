@@ -193,8 +193,19 @@ impl Site {
         }
     }
 
+    /// Looks again at which containers the project has.
+    pub(crate) async fn look_at_containers(
+        &mut self,
+        cancel: &Cancel,
+    ) -> Result<(), CampaignError> {
+        let listing = self.engine.docker.list(&format!("{COMPOSE_PROJECT}={}", self.owner));
+        let text = ask(&listing, cancel).await?;
+        self.containers = reply::containers(&text).map_err(EngineError::from)?;
+        Ok(())
+    }
+
     /// Looks at the images again, after some were made.
-    pub(crate) async fn look_again(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
+    pub(crate) async fn look_at_images(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
         let names = self.images.keys().cloned().collect();
         self.images = images(&self.engine, names, cancel).await?;
         Ok(())

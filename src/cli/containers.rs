@@ -7,7 +7,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::campaign::engine_state;
+use super::locks::engine_state;
 use super::runtime::block_on;
 use super::{exit, render};
 use crate::campaign::error::CampaignError;

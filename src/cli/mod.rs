@@ -11,6 +11,8 @@ mod experiment;
 mod flags;
 mod inner;
 #[cfg(feature = "host")]
+mod locks;
+#[cfg(feature = "host")]
 mod render;
 #[cfg(feature = "host")]
 mod resume;

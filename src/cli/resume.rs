@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Deserialize;
 
-use super::campaign::{self, Manner, local_state};
+use super::campaign::{self, Manner};
 use super::flags::Flags;
+use super::locks::local_state;
 use super::render;
 use crate::campaign::error::CampaignError;
 use crate::record::Store;

@@ -1,0 +1,62 @@
+//! What keeps two lems out of each other's way, and lets the next one find a campaign.
+
+use std::path::{Path, PathBuf};
+
+use crate::campaign::error::CampaignError;
+use crate::campaign::execute::Campaign;
+use crate::campaign::plan::short_hash;
+use crate::campaign::site::Site;
+use crate::durable::{self, Flush};
+use crate::lock::{self, Holder, Lock, LockError};
+use crate::state_dir;
+
+/// Takes the lock of a campaign: one execution of it at a time, in containers or not.
+pub(super) fn campaign(state_dir: &Path, campaign: &str) -> Result<Lock, CampaignError> {
+    let folder = local_state()?;
+    let identity = format!("{}\n{campaign}", state_dir.display());
+    let path = folder.join(format!("locks/campaign-{}.lock", short_hash(identity.as_bytes())));
+    take(&path, campaign, campaign)
+}
+
+/// Takes the lock of a Compose project: one lem in it at a time.
+pub(super) fn project(site: &Site, campaign: &str) -> Result<Lock, CampaignError> {
+    let folder = engine_state(&site.engine.id)?;
+    take(&folder.join(format!("locks/{}.lock", site.owner)), &site.owner, campaign)
+}
+
+fn take(path: &Path, project: &str, campaign: &str) -> Result<Lock, CampaignError> {
+    match lock::take(path, &Holder::this(format!("campaign `{campaign}`"))) {
+        Err(LockError::Held { holder }) => {
+            Err(CampaignError::Busy { project: project.to_owned(), holder })
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The folder of an engine's state.
+pub(super) fn engine_state(engine: &str) -> Result<PathBuf, CampaignError> {
+    state_dir::of_engine(engine).map_err(|source| CampaignError::Unwritable {
+        path: std::env::var_os(state_dir::VARIABLE)
+            .map_or_else(|| "~/.local/state/lem".into(), PathBuf::from),
+        source,
+    })
+}
+
+/// State that belongs to no engine: the locks of campaigns, and where campaigns are.
+pub(super) fn local_state() -> Result<PathBuf, CampaignError> {
+    engine_state("local")
+}
+
+/// Notes where the campaign is, so that `lem resume` finds it from any folder.
+pub(super) fn index(campaign: &Campaign) {
+    let Ok(folder) = local_state() else { return };
+    let pointer = serde_json::json!({
+        "campaign": campaign.name,
+        "file": campaign.file,
+        "record": campaign.record(),
+    });
+    let name = short_hash(format!("{}", campaign.file.display()).as_bytes());
+    // Only a convenience: the record itself is beside the campaign.
+    let _ =
+        durable::write_json(&folder.join(format!("campaigns/{name}.json")), &pointer, Flush::Later);
+}
