@@ -7,7 +7,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::locks::engine_state;
+use super::locks;
 use super::runtime::block_on;
 use super::{exit, render};
 use crate::campaign::error::CampaignError;
@@ -32,6 +32,9 @@ pub(super) struct PsArguments {
 pub(super) struct ReapArguments {
     /// Only these Compose projects
     projects: Vec<String>,
+    /// Also the containers of runs that still run: their lem may be another user's
+    #[arg(long)]
+    force: bool,
     /// Print the docker lines, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -119,6 +122,14 @@ pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
                 code = exit::BUSY;
                 continue;
             }
+            // A run ends within seconds of its lem, so one that runs has a lem somewhere.
+            let alive = |c: &&Container| c.one_off && matches!(&*c.state, "created" | "running");
+            if let Some(run) = containers.iter().find(alive).filter(|_| !arguments.force) {
+                let name = &run.name;
+                render::say(&format!("skipped {project}: {name} still runs; `--force` removes it"));
+                code = exit::BUSY;
+                continue;
+            }
             project_of(&engine, &project, &containers, arguments.dry_run, cancel).await?;
         }
         Ok(code)
@@ -139,7 +150,7 @@ async fn project_of(
         render::out(&remove.to_string());
         return Ok(());
     }
-    let path = engine_state(&engine.id)?.join(format!("locks/{project}.lock"));
+    let path = locks::path_of_project(&engine.id, project)?;
     // Held for the removal, so that no campaign starts into it.
     let _lock = lock::take(&path, &lock::Holder::this("lem reap"))?;
     ask(&remove, cancel).await?;
@@ -163,6 +174,5 @@ async fn owned(engine: &Engine, cancel: &Cancel) -> Result<Vec<Container>, Campa
 }
 
 fn holder(engine: &Engine, container: &Container) -> Option<lock::Holder> {
-    let folder = engine_state(&engine.id).ok()?;
-    lock::holder(&folder.join(format!("locks/{}.lock", container.owner.as_deref()?)))
+    lock::holder(&locks::path_of_project(&engine.id, container.owner.as_deref()?).ok()?)
 }
