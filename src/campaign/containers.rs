@@ -102,6 +102,14 @@ impl Containers {
         process::ask(invocation, &never).await
     }
 
+    /// Removes containers, whoever else is removing them.
+    pub(crate) async fn remove(&self, ids: &[&str]) -> Result<(), EngineError> {
+        let remove = self.docker.remove(ids);
+        let (_raise, never) = cancel::pair();
+        let reply = capture(&remove, ASKING, &never).await?;
+        if reply.found_it_gone() { Ok(()) } else { reply.success(&remove).map(drop) }
+    }
+
     /// The containers with a label.
     pub(crate) async fn list(&self, label: &str) -> Result<Vec<Container>, EngineError> {
         Ok(reply::containers(&self.ask(&self.docker.list(label)).await?)?)

@@ -55,7 +55,7 @@ impl Ephemeral {
                 continue;
             }
             absent = 0;
-            self.containers.ask(&self.containers.docker.remove(&ids)).await?;
+            self.containers.remove(&ids).await?;
             if Instant::now() > deadline {
                 return Err(CampaignError::LeftBehind {
                     what: attempt.container.clone(),

@@ -262,7 +262,10 @@ async fn begin(
             report(Event::Preparing { what });
             let remove = site.engine.docker.remove(&stale);
             let limit = std::time::Duration::from_secs(60);
-            capture(&remove, limit, cancel).await?.success(&remove)?;
+            let reply = capture(&remove, limit, cancel).await?;
+            if !reply.found_it_gone() {
+                reply.success(&remove)?;
+            }
         }
         let waited_for: Vec<&str> = match campaign.settings.strategy {
             ContainerStrategy::Ephemeral => Vec::new(),

@@ -11,7 +11,7 @@ use crate::engine::compose::Project;
 use crate::engine::container::{COMPOSE_PROJECT, Docker};
 use crate::engine::error::EngineError;
 use crate::engine::invocation::Invocation;
-use crate::engine::process::{Exit, capture_blocking};
+use crate::engine::process::capture_blocking;
 use crate::engine::reply::{self, Container};
 
 /// A question in a teardown; the whole has [`LIMIT`].
@@ -83,7 +83,7 @@ impl Teardown {
         let mut first_error = None;
         for _ in 0..2 {
             let tried = self.once(deadline);
-            match tried.and_then(|()| self.left()) {
+            match tried.and_then(|()| self.left_at_rest(deadline)) {
                 Ok(left) if left.is_empty() && self.stays_empty() => return Ok(()),
                 Ok(_) => {}
                 Err(error) => first_error = first_error.or(Some(error)),
@@ -159,6 +159,17 @@ impl Teardown {
         self.left().is_ok_and(|left| left.is_empty())
     }
 
+    /// What is left once nothing is being removed any more: the client of a run does so as well.
+    fn left_at_rest(&self, deadline: Instant) -> Result<Vec<Container>, EngineError> {
+        loop {
+            let left = self.left()?;
+            if left.iter().all(|c| c.state != "removing") || Instant::now() > deadline {
+                return Ok(left);
+            }
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+
     fn left(&self) -> Result<Vec<Container>, EngineError> {
         Ok(self.project_containers()?.into_iter().filter(|c| self.is_doomed(c)).collect())
     }
@@ -186,6 +197,5 @@ fn say(invocation: &Invocation, deadline: Instant) -> Result<String, EngineError
     let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
     let reply = capture_blocking(invocation, left)?;
     // Somebody else removed it in the meantime: that is what was wanted.
-    let gone = matches!(reply.exit, Exit::Code(1)) && reply.stderr.contains("No such container");
-    if gone { Ok(reply.stdout) } else { reply.success(invocation) }
+    if reply.found_it_gone() { Ok(reply.stdout) } else { reply.success(invocation) }
 }

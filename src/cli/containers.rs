@@ -153,7 +153,10 @@ async fn project_of(
     let path = locks::path_of_project(&engine.id, project)?;
     // Held for the removal, so that no campaign starts into it.
     let _lock = lock::take(&path, &lock::Holder::this("lem reap"))?;
-    ask(&remove, cancel).await?;
+    let reply = capture(&remove, Duration::from_secs(60), cancel).await?;
+    if !reply.found_it_gone() {
+        reply.success(&remove)?;
+    }
     let list = engine.docker.list(&format!("{COMPOSE_PROJECT}={project}"));
     let left = reply::containers(&ask(&list, cancel).await?).map_err(EngineError::from)?;
     if left.is_empty() {

@@ -65,6 +65,16 @@ impl Reply {
             }),
         }
     }
+
+    /// Whether a removal failed only because somebody else removed everything, or is at it: the
+    /// client of a `run --rm` outlives a lem that is killed.
+    pub(crate) fn found_it_gone(&self) -> bool {
+        let gone = |line: &str| {
+            line.contains("No such container") || line.contains("is already in progress")
+        };
+        let mut lines = self.stderr.lines().filter(|line| !line.trim().is_empty()).peekable();
+        self.exit == Exit::Code(1) && lines.peek().is_some() && lines.all(gone)
+    }
 }
 
 /// The end of what a failed command said, on either stream.
@@ -278,5 +288,24 @@ fn signal_group(handle: &Handle, signal: Signal) {
         if let Ok(pid) = i32::try_from(pid) {
             let _ = killpg(Pid::from_raw(pid), signal);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removal_that_somebody_else_did_or_does_found_it_gone() {
+        let gone = |code, stderr: &str| {
+            let (exit, stderr) = (Exit::Code(code), stderr.to_owned());
+            Reply { exit, stdout: String::new(), stderr }.found_it_gone()
+        };
+        let missing = "Error: No such container: 64dc\n";
+        let going = "Error response from daemon: removal of container 64dc is already in progress";
+        assert!(gone(1, missing) && gone(1, going) && gone(1, &format!("{missing}{going}")));
+        let stuck = "Error response from daemon: could not kill: permission denied\n";
+        assert!(!gone(1, &format!("{missing}{stuck}")));
+        assert!(!gone(1, "") && !gone(0, ""));
     }
 }

@@ -1,0 +1,20 @@
+//! What `lem campaign` does without any container: wrong files, machines that lack something, and
+//! runs as processes of this machine. No engine is needed, and none is touched.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts and waits for what it tests"
+)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "cli/files.rs"]
+mod files;
+#[path = "cli/local.rs"]
+mod local;
+#[path = "cli/machines.rs"]
+mod machines;

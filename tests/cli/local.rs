@@ -1,0 +1,105 @@
+//! `--runner local`: the same loop with processes of this machine, and no docker anywhere.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use crate::support::stubborn::let_go;
+use crate::support::{Running, Scene, Stubborn};
+
+const WORDS: [&str; 6] = ["campaign", "campaign.yaml", "--yes", "--json", "--runner", "local"];
+#[test]
+fn runs_need_no_docker_and_are_judged_as_in_containers() {
+    let scene = Scene::without_containers();
+    scene.scripts(&["echo '{}' >result.json", "exit 3", "exec no-such-program", "true"], "");
+    let sh = which("sh");
+    std::fs::create_dir(scene.path("bin")).unwrap();
+    std::os::unix::fs::symlink(sh, scene.path("bin/sh")).unwrap();
+
+    let ended = Running::start(scene.command(&WORDS).env("PATH", scene.path("bin"))).wait();
+
+    let ended = ended.expect(1);
+    assert_eq!(ended.verdicts(), ["completed", "failed", "not_found", "completed"]);
+    let summary = ended.summary();
+    assert_eq!((&summary["strategy"], &summary["without_result"]), (&"local".into(), &1.into()));
+    assert_eq!(scene.runs("nightly").len(), 4);
+}
+
+#[test]
+fn ctrl_c_ends_everything_and_a_resume_does_what_is_missing() {
+    let scene = Scene::without_containers();
+    let mut run = Stubborn::start(&scene, &WORDS);
+
+    run.lem.signal(Signal::SIGINT);
+    run.leaves_nothing();
+    let ended = run.lem.wait().expect(130);
+    assert_eq!(ended.verdicts(), ["completed", "interrupted"]);
+
+    let again = scene.lem(&WORDS).expect(2);
+    again.says(&["was not finished", "`--resume`", "`--fresh`"]);
+    let_go(&scene);
+    let resumed = scene.lem(&["resume", "--yes", "--json"]).expect(0);
+    assert_eq!(resumed.started(), [2, 3]);
+    assert_eq!(resumed.summary()["strategy"], "local", "as it was begun");
+}
+
+#[test]
+fn a_lem_that_is_killed_takes_its_run_with_it() {
+    let scene = Scene::without_containers();
+    let mut run = Stubborn::start(&scene, &WORDS);
+    run.lem.kill();
+    run.leaves_nothing();
+}
+
+#[test]
+fn hangup_ends_everything_too() {
+    let scene = Scene::without_containers();
+    let mut run = Stubborn::start(&scene, &WORDS);
+    run.lem.signal(Signal::SIGHUP);
+    run.leaves_nothing();
+    run.lem.wait().expect(129);
+}
+
+#[test]
+fn a_campaign_that_changed_is_not_resumed() {
+    let scene = Scene::without_containers();
+    let mut run = Stubborn::start(&scene, &WORDS);
+    run.lem.signal(Signal::SIGINT);
+    run.lem.wait().expect(130);
+
+    scene.scripts(&["true", "echo changed", "true"], "");
+    scene.lem(&["resume", "--yes"]).expect(2).says(&["not the one that was interrupted"]);
+    let fresh = scene.lem(&[&WORDS[..], &["--fresh"]].concat()).expect(0);
+    assert_eq!(fresh.started(), [1, 2, 3]);
+}
+
+#[test]
+fn a_campaign_that_runs_is_not_started_twice() {
+    let scene = Scene::without_containers();
+    let first = Stubborn::start(&scene, &WORDS).lem;
+    let refused = scene.lem(&WORDS).expect(75);
+    refused.says(&["campaign `nightly`", &format!("pid {}", first.pid())]);
+}
+
+#[test]
+fn a_dry_run_piped_into_a_shell_does_the_runs() {
+    let scene = Scene::without_containers();
+    scene.scripts(&["echo \"it's $((1 + 1))\" >said", "true"], "");
+    let before = scene.listing();
+    let script = scene.lem(&["campaign", "--dry-run", "--runner", "local"]).expect(0).stdout;
+    assert_eq!(scene.listing(), before);
+
+    scene.write("script", &script);
+    let mut shell = Command::new("sh");
+    let ended = Running::start(scene.furnish(&mut shell).arg("script")).wait();
+    ended.expect(0);
+    let said = scene.runs("nightly")[0].join("said");
+    assert_eq!(std::fs::read_to_string(said).unwrap(), "it's 2\n");
+}
+
+fn which(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program));
+    found.into_iter().find(|path| Path::is_file(path)).unwrap()
+}

@@ -1,0 +1,39 @@
+//! Whole campaigns on a real engine, as their user sees them: exit codes, events, files, and what
+//! is left in the engine and among the machine's processes.
+//!
+//! They need what `make test` prepares: an engine that answers, `lem-container` beside `lem`, and
+//! a static busybox. Without one of them they fail and say so.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts and waits for what it tests"
+)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "containers/demo.rs"]
+mod demo;
+#[path = "containers/dependencies.rs"]
+mod dependencies;
+#[path = "containers/dry_run.rs"]
+mod dry_run;
+#[path = "containers/faults.rs"]
+mod faults;
+#[path = "containers/held.rs"]
+mod held;
+#[path = "containers/names.rs"]
+mod names;
+#[path = "containers/one_at_a_time.rs"]
+mod one_at_a_time;
+#[path = "containers/secrets.rs"]
+mod secrets;
+#[path = "containers/stop.rs"]
+mod stop;
+#[path = "containers/verdicts.rs"]
+mod verdicts;
+#[path = "containers/world.rs"]
+mod world;

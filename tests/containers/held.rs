@@ -1,0 +1,109 @@
+//! What is special about containers that are held between runs: they may be somebody else's, die,
+//! or stay.
+
+use serde_json::{Value, json};
+
+use crate::support::engine::{self, Container};
+use crate::support::{Scene, Strategy};
+
+const HELD: Strategy = Strategy::Persistent;
+
+fn only(scene: &Scene) -> Container {
+    let found = engine::containers(&scene.project);
+    let [container] = &found[..] else { panic!("{found:?}") };
+    container.clone()
+}
+
+#[test]
+fn a_container_that_somebody_else_started_is_not_taken_over() {
+    let scene = Scene::new();
+    scene.services("  bench: {image: <busybox>, network_mode: none, init: true}\n");
+    scene.scripts(&["true"], "");
+    scene.compose(&["up", "--detach", "bench"]);
+    let theirs = only(&scene);
+
+    let refused = scene.campaign(HELD, &[]).expect(75);
+    refused.says(&[&theirs.name, "--replace-running"]);
+    assert_eq!(refused.stdout, "", "nothing was started");
+    assert_eq!(engine::containers(&scene.project), [theirs]);
+
+    let ended = scene.campaign(HELD, &["--replace-running"]).expect(0);
+    assert_eq!(ended.verdicts(), ["completed"]);
+}
+
+#[test]
+fn a_held_container_that_dies_between_runs_is_started_again_and_counted() {
+    let scene = Scene::new();
+    scene.bench();
+    scene.scripts(&["true", "echo again", "true"], "config_gap_seconds: 5");
+    let mut lem = scene.start_campaign(HELD, &[]);
+
+    lem.event("gap_started");
+    let held = only(&scene);
+    engine::docker(&["kill", &held.id]);
+
+    let ended = lem.wait().expect(0);
+    assert_eq!(ended.verdicts(), ["completed"; 3]);
+    assert_eq!(ended.summary()["restarts"], json!([["bench", 1]]));
+    assert_eq!(ended.all("service_restarted").len(), 1);
+    assert_eq!(engine::containers(&scene.project), []);
+}
+
+#[test]
+fn a_held_container_that_dies_in_a_run_costs_that_run_alone() {
+    let scene = Scene::new();
+    scene.bench();
+    scene.scripts(&["touch here; sleep 1000", "true"], "");
+    let mut lem = scene.start_campaign(HELD, &[]);
+
+    lem.event("run_started");
+    crate::support::eventually("the run has begun", || {
+        scene.runs("nightly").first()?.join("here").exists().then_some(())
+    });
+    engine::docker(&["kill", &only(&scene).id]);
+
+    let ended = lem.wait().expect(1);
+    assert_eq!(ended.verdicts(), ["killed", "completed"]);
+    assert_eq!(ended.summary()["restarts"], json!([["bench", 1]]));
+}
+
+#[test]
+fn without_teardown_the_next_campaign_finds_the_same_container_and_reap_removes_it() {
+    let scene = Scene::new();
+    scene.bench();
+    scene.scripts(&["echo $HOSTNAME"], "");
+    let keep = ["--auto-teardown", "false"];
+
+    let ended = scene.campaign(HELD, &keep).expect(0);
+    let left = only(&scene);
+    assert_eq!(left.state, "running");
+    let stop_with = format!("lem reap {}", scene.project);
+    assert_eq!(ended.all("left_running")[0]["stop_with"], stop_with);
+
+    scene.campaign(HELD, &keep).expect(0);
+    assert_eq!(only(&scene).id, left.id);
+
+    let listed = scene.lem(&["ps", "--json"]).expect(0);
+    let rows: Vec<Value> = serde_json::from_str(&listed.stdout).unwrap();
+    let row = rows.iter().find(|row| row["project"] == scene.project).unwrap();
+    assert_eq!((&row["id"], &row["service"]), (&left.id.as_str().into(), &"bench".into()));
+    assert_eq!(row["used_by"], Value::Null);
+
+    scene.lem(&["reap", "--dry-run", &scene.project]).expect(0);
+    assert_eq!(only(&scene).id, left.id);
+    scene.lem(&["reap", &scene.project]).expect(0).says(&[&left.name]);
+    assert_eq!(engine::containers(&scene.project), []);
+}
+
+#[test]
+fn a_project_that_a_living_lem_uses_is_not_reaped() {
+    let scene = Scene::new();
+    scene.bench();
+    scene.scripts(&["sleep 1000"], "stop_grace_period: 0");
+    let mut lem = scene.start_campaign(HELD, &[]);
+    lem.event("run_started");
+    let held = only(&scene);
+
+    scene.lem(&["reap", &scene.project]).expect(75).says(&["in use by campaign `nightly`"]);
+    assert_eq!(only(&scene), held);
+}

@@ -1,0 +1,27 @@
+//! Processes of runs, as the kernel sees them: those of containers are processes of the host.
+
+/// The living processes whose environment says that they belong to a run of this campaign.
+pub(crate) fn of_campaign(id: &str) -> Vec<u32> {
+    let mark = format!("LEM_RUN_ID={}-", &id[..8]);
+    let marked = |pid: &u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(mark.as_bytes()))
+    };
+    // A zombie has no environment any more.
+    pids().filter(marked).collect()
+}
+
+/// The command lines of everything that runs, words separated by spaces.
+pub(crate) fn command_lines() -> impl Iterator<Item = String> {
+    pids().map(command_line)
+}
+
+fn command_line(pid: u32) -> String {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
+}
+
+fn pids() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").unwrap();
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}

@@ -1,0 +1,76 @@
+//! A `lem` that runs, its output in files, so that it can be read before the end.
+
+use std::fs::File;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Ended, eventually, within};
+
+/// No campaign of a test is longer, even on a busy machine.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Killed when it is dropped.
+pub(crate) struct Running {
+    child: Child,
+    output: TempDir,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let output = TempDir::new().unwrap();
+        let file = |name: &str| File::create(output.path().join(name)).unwrap();
+        command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
+        Self { child: command.spawn().unwrap(), output }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// The first event of a kind, once there is one.
+    pub(crate) fn event(&mut self, kind: &str) -> Value {
+        eventually(&format!("there is an event `{kind}`"), || {
+            let ended = self.child.try_wait().unwrap();
+            let found = self
+                .read("stdout")
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .find(|event| event["event"] == kind);
+            assert!(found.is_some() || ended.is_none(), "lem ended: {}", self.read("stderr"));
+            found
+        })
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> Ended {
+        let status = within(LIMIT, "lem ends", || self.child.try_wait().unwrap());
+        Ended { code: status.code(), stdout: self.read("stdout"), stderr: self.read("stderr") }
+    }
+
+    /// Ends it as the kernel would for lack of memory: it can do nothing about it.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.output.path().join(name)).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,63 @@
+//! A campaign in the middle of a run that does not want to end.
+
+use std::time::Duration;
+
+use super::{Running, Scene, eventually, processes, within};
+
+/// The grace, and what an engine may take on a busy machine.
+const SOON: Duration = Duration::from_secs(1 + 5);
+
+/// A campaign of three runs that is in its second.
+pub(crate) struct Stubborn {
+    pub(crate) lem: Running,
+    /// The campaign's id.
+    pub(crate) campaign: String,
+    /// An argument that only the run's processes have.
+    argument: String,
+}
+
+impl Stubborn {
+    /// Starts it. The second run is deaf to everything but KILL and forks away from its parents in
+    /// each of the usual ways; when a resume does it again after [`let_go`], it ends at once.
+    pub(crate) fn start(scene: &Scene, words: &[&str]) -> Self {
+        let argument = format!("sleep {}", scene.number());
+        let script = format!(
+            "[ -e $GO ] && exit 0; trap '' TERM INT HUP; \
+             setsid sh -c '{argument} & {argument}' & \
+             ({argument} & env -i {argument} &) & \
+             touch here; while :; do sleep 1; done"
+        );
+        scene.scripts(&["touch first", &script, "touch third"], "stop_grace_period: 1s");
+        let mut lem = scene.start(words);
+        let campaign = lem.event("campaign_started")["campaign_id"].as_str().unwrap().to_owned();
+        let begun = Self { lem, campaign, argument };
+        eventually("the second run and all of its processes are there", || {
+            scene.runs("nightly").get(1).filter(|run| run.join("here").exists())?;
+            // The one without an environment has no mark of the run.
+            (begun.sleepers().len() == 4 && begun.marked().len() >= 4).then_some(())
+        });
+        begun
+    }
+
+    /// Fails unless every process of the run is gone soon.
+    pub(crate) fn leaves_nothing(&self) {
+        within(SOON, "nothing of the run is left", || {
+            (self.sleepers().is_empty() && self.marked().is_empty()).then_some(())
+        });
+    }
+
+    fn sleepers(&self) -> Vec<String> {
+        let sleepers = processes::command_lines();
+        // Not the shells, whose scripts have the same words.
+        sleepers.filter(|line| line.trim_end() == self.argument).collect()
+    }
+
+    fn marked(&self) -> Vec<u32> {
+        processes::of_campaign(&self.campaign)
+    }
+}
+
+/// From here on the second run has nothing against ending.
+pub(crate) fn let_go(scene: &Scene) {
+    scene.write("results/nightly/go", "");
+}
