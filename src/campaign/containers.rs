@@ -8,13 +8,12 @@ use super::error::CampaignError;
 use super::ready::{self, Need};
 use super::world::World;
 use crate::cancel::{self, Cancel};
-use crate::engine::ASKING;
 use crate::engine::compose::{Existing, Project};
 use crate::engine::container::Docker;
 use crate::engine::error::EngineError;
 use crate::engine::events::Events;
 use crate::engine::invocation::Invocation;
-use crate::engine::process::capture;
+use crate::engine::process::{self, capture};
 use crate::engine::reply::{self, Container};
 use crate::engine::resolved::Condition;
 
@@ -100,7 +99,7 @@ impl Containers {
     /// A short question to docker that Ctrl-C does not cut off: it is part of cleaning up.
     pub(crate) async fn ask(&self, invocation: &Invocation) -> Result<String, EngineError> {
         let (_raise, never) = cancel::pair();
-        capture(invocation, ASKING, &never).await?.success(invocation)
+        process::ask(invocation, &never).await
     }
 
     /// Removes containers, whoever else is removing them.

@@ -56,8 +56,8 @@ pub(crate) enum CampaignError {
     OneOff { service: String, container: String },
     #[error("service `{service}` did not become ready: {reason}")]
     NotReady { service: String, reason: String, log: String },
-    #[error("project `{project}` is in use: {holder}")]
-    Busy { project: String, holder: Holder },
+    #[error("{what} is in use by {holder}")]
+    Busy { what: String, holder: Holder },
     #[error("campaign `{campaign}` was not finished the last time")]
     Unfinished { campaign: String, done: usize, total: usize },
     #[error("there is nothing to resume: {reason}")]

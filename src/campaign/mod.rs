@@ -11,6 +11,7 @@
 pub(crate) mod attempt;
 pub(crate) mod command;
 pub(crate) mod compose_file;
+mod container_build;
 pub(crate) mod containers;
 mod ephemeral;
 pub(crate) mod error;

@@ -11,8 +11,7 @@ use crate::cancel::Cancel;
 use crate::engine::ASKING;
 use crate::engine::container::COMPOSE_PROJECT;
 use crate::engine::error::EngineError;
-use crate::engine::invocation::Invocation;
-use crate::engine::process::capture;
+use crate::engine::process::{ask, capture};
 use crate::engine::reply::{self, Container, Health, State};
 use crate::engine::resolved::Condition;
 
@@ -129,10 +128,6 @@ async fn unready(
 async fn list(containers: &Containers, cancel: &Cancel) -> Result<Vec<Container>, EngineError> {
     let label = format!("{COMPOSE_PROJECT}={}", containers.owner);
     Ok(reply::containers(&ask(&containers.docker.list(&label), cancel).await?)?)
-}
-
-async fn ask(invocation: &Invocation, cancel: &Cancel) -> Result<String, EngineError> {
-    capture(invocation, ASKING, cancel).await?.success(invocation)
 }
 
 /// The service's own container; a second one of the same service is where an exec could go astray.

@@ -91,7 +91,10 @@ pub(crate) fn prepare(
     match writers {
         Writers::Owner => Ok(()),
         Writers::Anyone => {
-            fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).map_err(failed)
+            // Whatever this user's umask is.
+            let allow =
+                |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+            allow(&folder.join(CONFIG), 0o644).and_then(|()| allow(folder, 0o777)).map_err(failed)
         }
     }
 }

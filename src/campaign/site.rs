@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::compose_file;
+use super::container_build;
 use super::error::CampaignError;
 use super::plan::{Experiment, Plan};
 use super::settings::{Foreign, Settings};
@@ -15,7 +16,7 @@ use crate::engine::compose::{ComposeProgram, Project};
 use crate::engine::container::COMPOSE_PROJECT;
 use crate::engine::error::EngineError;
 use crate::engine::invocation::Invocation;
-use crate::engine::process::capture;
+use crate::engine::process::{ask, capture};
 use crate::engine::reply::{self, Container, Image};
 use crate::engine::resolved::{self, Condition, Resolved};
 use crate::engine::{ASKING, Engine};
@@ -83,7 +84,7 @@ pub(crate) async fn survey(
         }
     };
     let (engine, config_reply, inner) =
-        tokio::join!(Engine::connect(cancel), asked, find_inner(cancel));
+        tokio::join!(Engine::connect(cancel), asked, container_build::find(cancel));
     let engine = engine?;
     let mut project = guess?;
     let text = match config_reply {
@@ -192,8 +193,19 @@ impl Site {
         }
     }
 
+    /// Looks again at which containers the project has.
+    pub(crate) async fn look_at_containers(
+        &mut self,
+        cancel: &Cancel,
+    ) -> Result<(), CampaignError> {
+        let listing = self.engine.docker.list(&format!("{COMPOSE_PROJECT}={}", self.owner));
+        let text = ask(&listing, cancel).await?;
+        self.containers = reply::containers(&text).map_err(EngineError::from)?;
+        Ok(())
+    }
+
     /// Looks at the images again, after some were made.
-    pub(crate) async fn look_again(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
+    pub(crate) async fn look_at_images(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
         let names = self.images.keys().cloned().collect();
         self.images = images(&self.engine, names, cancel).await?;
         Ok(())
@@ -215,10 +227,6 @@ impl Site {
             _ => Ok(()),
         }
     }
-}
-
-async fn ask(invocation: &Invocation, cancel: &Cancel) -> Result<String, EngineError> {
-    capture(invocation, ASKING, cancel).await?.success(invocation)
 }
 
 async fn config(project: &Project, cancel: &Cancel) -> Result<String, CampaignError> {
@@ -310,7 +318,7 @@ fn passed(names: &[String]) -> Vec<String> {
 }
 
 /// The path without links, as far as it exists; it must fit into a Compose file.
-fn real_path(path: &Path) -> Result<PathBuf, CampaignError> {
+pub(super) fn real_path(path: &Path) -> Result<PathBuf, CampaignError> {
     let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(path);
     let real = existing.canonicalize().unwrap_or_else(|_| existing.to_owned());
     let real = match path.strip_prefix(existing) {
@@ -321,34 +329,4 @@ fn real_path(path: &Path) -> Result<PathBuf, CampaignError> {
         return Err(CampaignError::NotUtf8 { path: real });
     }
     Ok(real)
-}
-
-/// The static container build: named by `LEM_CONTAINER_BIN`, beside this program, or in `libexec`.
-async fn find_inner(cancel: &Cancel) -> Result<PathBuf, CampaignError> {
-    let missing = |reason: String| CampaignError::NoInner { reason };
-    let program = match std::env::var_os("LEM_CONTAINER_BIN").filter(|v| !v.is_empty()) {
-        Some(path) => PathBuf::from(path),
-        None => beside().ok_or_else(|| missing("it is not beside this `lem`".to_owned()))?,
-    };
-    let program = real_path(&program)?;
-    let ask = Invocation::new(&program, ["--version"]);
-    let version = ask_version(&ask, cancel).await.map_err(|error| missing(error.to_string()))?;
-    let own = concat!("lem ", env!("CARGO_PKG_VERSION"));
-    if version != own {
-        return Err(missing(format!("`{}` is `{version}`, this is `{own}`", program.display())));
-    }
-    Ok(program)
-}
-
-async fn ask_version(ask: &Invocation, cancel: &Cancel) -> Result<String, EngineError> {
-    let answer = capture(ask, ASKING, cancel).await?.success(ask)?;
-    Ok(answer.lines().next().unwrap_or_default().trim().to_owned())
-}
-
-fn beside() -> Option<PathBuf> {
-    let own = std::env::current_exe().ok()?.canonicalize().ok()?;
-    let folder = own.parent()?;
-    [folder.join("lem-container"), folder.join("../libexec/lem/lem-container")]
-        .into_iter()
-        .find(|path| path.is_file())
 }

@@ -3,28 +3,25 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 
 use super::flags::Flags;
 use super::render::{self, Progress};
+use super::runtime::block_on;
 use super::settings::{Layers, Source};
-use super::{exit, signals};
+use super::{exit, locks};
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::Event;
 use crate::campaign::execute::{Campaign, execute, record_of};
-use crate::campaign::file::{self, ContainerStrategy, Structure};
-use crate::campaign::plan::{Plan, Run, short_hash};
+use crate::campaign::file::{self, CampaignFile, ContainerStrategy, Structure};
+use crate::campaign::plan::{Plan, Run};
 use crate::campaign::settings::{Foreign, RunnerKind};
-use crate::campaign::site::{Site, survey};
+use crate::campaign::site::survey;
 use crate::campaign::{experiments, resume, run_folder, script};
 use crate::cancel::Cancel;
-use crate::durable::{self, Flush};
 use crate::engine::process::show;
-use crate::lock::{self, Holder, Lock, LockError};
 use crate::record::{CampaignState, Instance, Store};
-use crate::state_dir;
 
 /// Run a campaign: many experiments, each in a container, in a chosen order.
 ///
@@ -69,49 +66,51 @@ pub(super) struct Manner {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return render::failure_of_start(&error),
-    };
-    let code = runtime.block_on(async {
-        let cancel = match signals::watch() {
-            Ok(cancel) => cancel,
-            Err(error) => return render::failure_of_start(&error),
-        };
-        let ended = drive(arguments, &cancel).await;
-        match (ended, cancel.now()) {
-            (Ok(code), _) => ExitCode::from(code),
-            (Err(error @ CampaignError::Interrupted { .. }), _) | (Err(error), None) => {
-                render::error(&error)
-            }
-            (Err(_), Some(signal)) => render::error(&CampaignError::Cancelled { signal }),
-        }
-    });
-    // A client that keeps a pipe open must not keep lem.
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    code
+    block_on(async |cancel| drive(arguments, cancel).await)
 }
 
 async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignError> {
     let path = campaign_file(arguments.file.as_deref())?;
     let file = file::read(&path)?;
-    let layers = Layers::read()?;
-    let base = path.parent().unwrap_or(Path::new("/"));
-    let state_dir = base.join(&file.io.state_dir);
+    let state_dir = path.with_file_name("").join(&file.io.state_dir);
     let _campaign_lock = (!arguments.manner.dry_run)
-        .then(|| lock_campaign(&state_dir, &file.campaign_name))
+        .then(|| locks::campaign(&state_dir, &file.campaign_name))
         .transpose()?;
     let earlier = earlier(&state_dir, &file.campaign_name)?;
     let resumed = choose_resume(&arguments, earlier, &file.campaign_name)?;
+    let (campaign, source) = decide(&arguments, path, &file, resumed.as_ref(), cancel).await?;
+    let runs = match &resumed {
+        Some((instance, recorded)) if instance.plan == campaign.plan.fingerprint() => {
+            resume::missing(&campaign.plan, recorded)
+        }
+        Some(_) => return Err(CampaignError::Drifted { campaign: campaign.name }),
+        None => campaign.plan.runs.clone(),
+    };
+    check(&campaign)?;
+    if arguments.manner.dry_run {
+        return dry_run(&campaign, &runs);
+    }
+    start(campaign, &runs, source, &arguments.manner, cancel).await
+}
+
+/// Makes every choice: what is said in which place, which experiments, in which order, and where.
+async fn decide(
+    arguments: &Arguments,
+    path: PathBuf,
+    file: &CampaignFile,
+    resumed: Option<&Earlier>,
+    cancel: &Cancel,
+) -> Result<(Campaign, Source), CampaignError> {
     let mut flags = arguments.flags.clone().absolute();
-    if let Some((instance, _)) = &resumed {
+    if let Some((instance, _)) = resumed {
         flags = flags.or(serde_json::from_str(&instance.settings).unwrap_or_default());
     }
-    let order = layers.order(&file, &flags);
+    let layers = Layers::read()?;
+    let order = layers.order(file, &flags);
     let foreign = if arguments.manner.replace_running { Foreign::Replace } else { Foreign::Refuse };
-    let (settings, source) = layers.resolve(&file, &path, &flags, foreign);
-    let experiments = experiments::gather(&file, base)?;
-    let recorded_seed = resumed.as_ref().and_then(|(instance, _)| instance.seed);
+    let (settings, source) = layers.resolve(file, &path, &flags, foreign);
+    let experiments = experiments::gather(file, &settings.base)?;
+    let recorded_seed = resumed.and_then(|(instance, _)| instance.seed);
     let seed = match order.structure {
         Structure::Shuffled => {
             Some(order.seed.or(recorded_seed).unwrap_or_else(rand::random::<u64>))
@@ -134,7 +133,7 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
         }
         RunnerKind::Local => None,
     };
-    let mut campaign = Campaign {
+    let campaign = Campaign {
         name: file.campaign_name.clone(),
         file: path,
         plan,
@@ -142,33 +141,39 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
         results,
         site,
         flags: serde_json::to_string(&flags).unwrap_or_default(),
-        resumed: resumed.as_ref().map(|(instance, _)| instance.id.clone()),
+        resumed: resumed.map(|(instance, _)| instance.id.clone()),
     };
-    let runs = match &resumed {
-        Some((instance, recorded)) if instance.plan == campaign.plan.fingerprint() => {
-            resume::missing(&campaign.plan, recorded)
-        }
-        Some(_) => return Err(CampaignError::Drifted { campaign: campaign.name }),
-        None => campaign.plan.runs.clone(),
-    };
-    check(&campaign)?;
-    if arguments.manner.dry_run {
-        return dry_run(&campaign, &runs);
-    }
+    Ok((campaign, source))
+}
+
+/// Shows it, asks, and does it.
+async fn start(
+    mut campaign: Campaign,
+    runs: &[Run],
+    source: Source,
+    manner: &Manner,
+    cancel: &Cancel,
+) -> Result<u8, CampaignError> {
     let _project_lock =
-        campaign.site.as_ref().map(|site| lock_project(site, &campaign.name)).transpose()?;
-    render::plan(&campaign, &runs, source);
-    if !agreed(&campaign, arguments.manner.yes, source, cancel).await? {
+        campaign.site.as_ref().map(|site| locks::project(site, &campaign.name)).transpose()?;
+    render::plan(&campaign, runs, source);
+    if !agreed(&campaign, manner.yes, source, cancel).await? {
         return Ok(exit::DONE);
     }
-    let mut progress =
-        Progress::new(&campaign.plan, &runs, arguments.manner.json, arguments.manner.verbose);
+    if let Some(site) = &mut campaign.site
+        && !(site.containers.is_empty() && manner.yes)
+    {
+        // The answer took its time, or what was seen belonged to a lem that has ended by now.
+        site.look_at_containers(cancel).await?;
+        check(&campaign)?;
+    }
+    let mut progress = Progress::new(&campaign.plan, runs, manner.json, manner.verbose);
     make_images(&mut campaign, &mut progress, cancel).await?;
-    index(&campaign);
+    locks::index(&campaign);
     let (summary, ended) =
-        execute(&campaign, &runs, &mut |event| progress.show(&event), cancel).await?;
+        execute(&campaign, runs, &mut |event| progress.show(&event), cancel).await?;
     progress.end();
-    if !arguments.manner.json {
+    if !manner.json {
         render::summary(&summary);
     }
     ended?;
@@ -272,54 +277,6 @@ fn dry_run(campaign: &Campaign, runs: &[Run]) -> Result<u8, CampaignError> {
     Ok(exit::DONE)
 }
 
-fn lock_campaign(state_dir: &Path, campaign: &str) -> Result<Lock, CampaignError> {
-    let folder = local_state()?;
-    let identity = format!("{}\n{campaign}", state_dir.display());
-    let path = folder.join(format!("locks/campaign-{}.lock", short_hash(identity.as_bytes())));
-    take(&path, campaign, campaign)
-}
-
-fn lock_project(site: &Site, campaign: &str) -> Result<Lock, CampaignError> {
-    let folder = engine_state(&site.engine.id)?;
-    take(&folder.join(format!("locks/{}.lock", site.owner)), &site.owner, campaign)
-}
-
-fn take(path: &Path, project: &str, campaign: &str) -> Result<Lock, CampaignError> {
-    match lock::take(path, &Holder::this(format!("campaign `{campaign}`"))) {
-        Err(LockError::Held { holder }) => {
-            Err(CampaignError::Busy { project: project.to_owned(), holder })
-        }
-        other => Ok(other?),
-    }
-}
-
-pub(super) fn engine_state(engine: &str) -> Result<PathBuf, CampaignError> {
-    state_dir::of_engine(engine).map_err(|source| CampaignError::Unwritable {
-        path: std::env::var_os(state_dir::VARIABLE)
-            .map_or_else(|| "~/.local/state/lem".into(), PathBuf::from),
-        source,
-    })
-}
-
-/// State that belongs to no engine: the locks of campaigns, and where campaigns are.
-pub(super) fn local_state() -> Result<PathBuf, CampaignError> {
-    engine_state("local")
-}
-
-/// Notes where the campaign is, so that `lem resume` finds it from any folder.
-fn index(campaign: &Campaign) {
-    let Ok(folder) = local_state() else { return };
-    let pointer = serde_json::json!({
-        "campaign": campaign.name,
-        "file": campaign.file,
-        "record": campaign.record(),
-    });
-    let name = short_hash(format!("{}", campaign.file.display()).as_bytes());
-    // Only a convenience: the record itself is beside the campaign.
-    let _ =
-        durable::write_json(&folder.join(format!("campaigns/{name}.json")), &pointer, Flush::Later);
-}
-
 /// The one question, where there is something to ask.
 async fn agreed(
     campaign: &Campaign,
@@ -365,7 +322,7 @@ async fn make_images(
             source: Box::new(source),
         })?;
     }
-    site.look_again(cancel).await?;
+    site.look_at_images(cancel).await?;
     match site.missing_images().first() {
         None => Ok(()),
         Some(image) => Err(CampaignError::NotReady {

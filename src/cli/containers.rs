@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::campaign::engine_state;
-use super::{exit, render, signals};
+use super::locks;
+use super::runtime::block_on;
+use super::{exit, render};
 use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
 use crate::engine::container::{COMPOSE_PROJECT, OWNER};
 use crate::engine::error::EngineError;
-use crate::engine::invocation::Invocation;
-use crate::engine::process::capture;
+use crate::engine::process::{ask, capture};
 use crate::engine::reply::{self, Container};
 use crate::engine::{ASKING, Engine};
 use crate::lock;
@@ -33,6 +32,9 @@ pub(super) struct PsArguments {
 pub(super) struct ReapArguments {
     /// Only these Compose projects
     projects: Vec<String>,
+    /// Also the containers of runs that still run: their lem may be another user's
+    #[arg(long)]
+    force: bool,
     /// Print the docker lines, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -54,9 +56,9 @@ struct Row {
 
 /// Runs `lem ps`.
 pub(super) fn ps(arguments: &PsArguments) -> ExitCode {
-    on_engine(async |cancel| {
-        let engine = Engine::connect(&cancel).await?;
-        let rows: Vec<Row> = owned(&engine, &cancel)
+    block_on(async |cancel| {
+        let engine = Engine::connect(cancel).await?;
+        let rows: Vec<Row> = owned(&engine, cancel)
             .await?
             .into_iter()
             .map(|container| Row {
@@ -101,10 +103,10 @@ fn table(rows: &[Row]) -> String {
 
 /// Runs `lem reap`.
 pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
-    on_engine(async |cancel| {
-        let engine = Engine::connect(&cancel).await?;
+    block_on(async |cancel| {
+        let engine = Engine::connect(cancel).await?;
         let mut projects: BTreeMap<String, Vec<Container>> = BTreeMap::new();
-        for container in owned(&engine, &cancel).await? {
+        for container in owned(&engine, cancel).await? {
             let owner = container.owner.clone().unwrap_or_default();
             if arguments.projects.is_empty() || arguments.projects.contains(&owner) {
                 projects.entry(owner).or_default().push(container);
@@ -120,7 +122,15 @@ pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
                 code = exit::BUSY;
                 continue;
             }
-            project_of(&engine, &project, &containers, arguments.dry_run, &cancel).await?;
+            // A run ends within seconds of its lem, so one that runs has a lem somewhere.
+            let alive = |c: &&Container| c.one_off && matches!(&*c.state, "created" | "running");
+            if let Some(run) = containers.iter().find(alive).filter(|_| !arguments.force) {
+                let name = &run.name;
+                render::say(&format!("skipped {project}: {name} still runs; `--force` removes it"));
+                code = exit::BUSY;
+                continue;
+            }
+            project_of(&engine, &project, &containers, arguments.dry_run, cancel).await?;
         }
         Ok(code)
     })
@@ -140,7 +150,7 @@ async fn project_of(
         render::out(&remove.to_string());
         return Ok(());
     }
-    let path = engine_state(&engine.id)?.join(format!("locks/{project}.lock"));
+    let path = locks::path_of_project(&engine.id, project)?;
     // Held for the removal, so that no campaign starts into it.
     let _lock = lock::take(&path, &lock::Holder::this("lem reap"))?;
     let reply = capture(&remove, Duration::from_secs(60), cancel).await?;
@@ -167,28 +177,5 @@ async fn owned(engine: &Engine, cancel: &Cancel) -> Result<Vec<Container>, Campa
 }
 
 fn holder(engine: &Engine, container: &Container) -> Option<lock::Holder> {
-    let folder = engine_state(&engine.id).ok()?;
-    lock::holder(&folder.join(format!("locks/{}.lock", container.owner.as_deref()?)))
-}
-
-async fn ask(invocation: &Invocation, cancel: &Cancel) -> Result<String, EngineError> {
-    capture(invocation, Duration::from_secs(60), cancel).await?.success(invocation)
-}
-
-fn on_engine<F>(work: F) -> ExitCode
-where
-    F: AsyncFnOnce(Cancel) -> Result<u8, CampaignError>,
-{
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return render::failure_of_start(&error),
-    };
-    let code = runtime.block_on(async {
-        match signals::watch() {
-            Ok(cancel) => work(cancel).await.map_or_else(|e| render::error(&e), ExitCode::from),
-            Err(error) => render::failure_of_start(&error),
-        }
-    });
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    code
+    lock::holder(&locks::path_of_project(&engine.id, container.owner.as_deref()?).ok()?)
 }

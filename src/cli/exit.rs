@@ -106,8 +106,8 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         ),
         E::OneOff { container, .. } => format!("remove it: `docker rm -f {container}`"),
         E::NotReady { .. } => "see `docker compose logs`".to_owned(),
-        E::Busy { .. } | E::Lock(LockError::Held { .. }) => {
-            "wait for it, or use another project: `--project-name`".to_owned()
+        E::Busy { holder, .. } | E::Lock(LockError::Held { holder }) => {
+            format!("wait for it, or end it: `kill {}`", holder.pid)
         }
         E::Unfinished { .. } => {
             "`--resume` goes on with it, `--fresh` starts anew and keeps its results".to_owned()

@@ -11,9 +11,13 @@ mod experiment;
 mod flags;
 mod inner;
 #[cfg(feature = "host")]
+mod locks;
+#[cfg(feature = "host")]
 mod render;
 #[cfg(feature = "host")]
 mod resume;
+#[cfg(feature = "host")]
+mod runtime;
 #[cfg(feature = "host")]
 mod settings;
 #[cfg(feature = "host")]

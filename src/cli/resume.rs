@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Deserialize;
 
-use super::campaign::{self, Manner, local_state};
+use super::campaign::{self, Manner};
 use super::flags::Flags;
+use super::locks::{self, local_state};
 use super::render;
 use crate::campaign::error::CampaignError;
 use crate::record::Store;
@@ -48,7 +49,8 @@ struct Pointer {
 }
 
 fn find() -> Result<PathBuf, CampaignError> {
-    let mut here = unfinished(Path::new(".state/lem.db"))?;
+    let here = std::path::absolute(".state/lem.db").unwrap_or_else(|_| ".state/lem.db".into());
+    let mut here = unfinished(&here)?;
     if here.is_empty() {
         here = everywhere()?;
     }
@@ -84,12 +86,15 @@ fn everywhere() -> Result<Vec<PathBuf>, CampaignError> {
     Ok(found)
 }
 
-/// The campaign files whose newest execution is unfinished in a record.
+/// The campaign files whose newest execution is unfinished in a record, and is not going on.
 fn unfinished(record: &Path) -> Result<Vec<PathBuf>, CampaignError> {
     let Some(mut store) = Store::open_existing(record)? else { return Ok(Vec::new()) };
     let mut files = Vec::new();
     for instance in store.unfinished()? {
-        if store.newest(&instance.campaign)?.is_some_and(|(newest, _)| newest.id == instance.id) {
+        let newest = store.newest(&instance.campaign)?;
+        let executed =
+            record.parent().is_some_and(|state| locks::is_executed(state, &instance.campaign));
+        if newest.is_some_and(|(newest, _)| newest.id == instance.id) && !executed {
             files.push(PathBuf::from(instance.file));
         }
     }

@@ -80,8 +80,8 @@ async fn standalone(cancel: &Cancel) -> Result<(ComposeProgram, String), EngineE
     let Ok(program) = which::which("docker-compose") else {
         return Err(missing("`docker` has no `compose` plugin and there is no `docker-compose`"));
     };
-    let ask = Invocation::new(&program, ["version", "--short"]);
-    let version = process::capture(&ask, ASKING, cancel).await?.success(&ask)?.trim().to_owned();
+    let version = Invocation::new(&program, ["version", "--short"]);
+    let version = process::ask(&version, cancel).await?.trim().to_owned();
     match reply::version(&version) {
         Some((major, _)) if major >= 2 => Ok((ComposeProgram::Standalone { program }, version)),
         _ => Err(missing(&format!("`docker-compose` is version {version}, which is Compose v1"))),

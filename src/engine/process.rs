@@ -132,6 +132,11 @@ pub(crate) async fn capture(
     }
 }
 
+/// The answer to a short question; an error, if the command failed.
+pub(crate) async fn ask(invocation: &Invocation, cancel: &Cancel) -> Result<String, EngineError> {
+    capture(invocation, super::ASKING, cancel).await?.success(invocation)
+}
+
 /// Runs a command whose words a person follows on standard error, without a time limit.
 pub(crate) async fn show(invocation: &Invocation, cancel: &Cancel) -> Result<(), EngineError> {
     let stderr = std::io::stderr().as_fd().try_clone_to_owned();

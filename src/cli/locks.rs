@@ -1,0 +1,77 @@
+//! What keeps two lems out of each other's way, and lets the next one find a campaign.
+
+use std::path::{Path, PathBuf};
+
+use crate::campaign::error::CampaignError;
+use crate::campaign::execute::Campaign;
+use crate::campaign::plan::short_hash;
+use crate::campaign::site::Site;
+use crate::durable::{self, Flush};
+use crate::lock::{self, Holder, Lock, LockError};
+use crate::state_dir;
+
+/// Takes the lock of a campaign: one execution of it at a time, in containers or not.
+pub(super) fn campaign(state_dir: &Path, campaign: &str) -> Result<Lock, CampaignError> {
+    take(&path_of_campaign(state_dir, campaign)?, &format!("campaign `{campaign}`"), campaign)
+}
+
+/// Whether a living lem executes the campaign.
+pub(super) fn is_executed(state_dir: &Path, campaign: &str) -> bool {
+    path_of_campaign(state_dir, campaign).is_ok_and(|path| lock::holder(&path).is_some())
+}
+
+fn path_of_campaign(state_dir: &Path, campaign: &str) -> Result<PathBuf, CampaignError> {
+    // However the folder was reached.
+    let folder = state_dir.parent().and_then(|base| base.canonicalize().ok());
+    let folder = folder.unwrap_or_else(|| state_dir.to_owned());
+    let identity = format!("{}\n{campaign}", folder.display());
+    Ok(local_state()?.join(format!("locks/campaign-{}.lock", short_hash(identity.as_bytes()))))
+}
+
+/// Takes the lock of a Compose project: one lem in it at a time.
+pub(super) fn project(site: &Site, campaign: &str) -> Result<Lock, CampaignError> {
+    let path = path_of_project(&site.engine.id, &site.owner)?;
+    take(&path, &format!("project `{}`", site.owner), campaign)
+}
+
+/// The lock of a Compose project on an engine.
+pub(super) fn path_of_project(engine: &str, project: &str) -> Result<PathBuf, CampaignError> {
+    Ok(engine_state(engine)?.join(format!("locks/{project}.lock")))
+}
+
+fn take(path: &Path, what: &str, campaign: &str) -> Result<Lock, CampaignError> {
+    match lock::take(path, &Holder::this(format!("campaign `{campaign}`"))) {
+        Err(LockError::Held { holder }) => {
+            Err(CampaignError::Busy { what: what.to_owned(), holder })
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The folder of an engine's state.
+fn engine_state(engine: &str) -> Result<PathBuf, CampaignError> {
+    state_dir::of_engine(engine).map_err(|source| CampaignError::Unwritable {
+        path: std::env::var_os(state_dir::VARIABLE)
+            .map_or_else(|| "~/.local/state/lem".into(), PathBuf::from),
+        source,
+    })
+}
+
+/// State that belongs to no engine: the locks of campaigns, and where campaigns are.
+pub(super) fn local_state() -> Result<PathBuf, CampaignError> {
+    engine_state("local")
+}
+
+/// Notes where the campaign is, so that `lem resume` finds it from any folder.
+pub(super) fn index(campaign: &Campaign) {
+    let Ok(folder) = local_state() else { return };
+    let pointer = serde_json::json!({
+        "campaign": campaign.name,
+        "file": campaign.file,
+        "record": campaign.record(),
+    });
+    let name = short_hash(format!("{}", campaign.file.display()).as_bytes());
+    // Only a convenience: the record itself is beside the campaign.
+    let _ =
+        durable::write_json(&folder.join(format!("campaigns/{name}.json")), &pointer, Flush::Later);
+}

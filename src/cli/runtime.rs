@@ -1,0 +1,38 @@
+//! The runtime of one command: signals watched, errors shown, no thread waited for at the end.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::{render, signals};
+use crate::campaign::error::CampaignError;
+use crate::cancel::Cancel;
+
+/// How long the end waits for threads: a docker client that keeps a pipe open must not keep lem.
+const LAST_MOMENT: Duration = Duration::from_millis(100);
+
+/// Runs `work` to its exit code.
+pub(super) fn block_on<F>(work: F) -> ExitCode
+where
+    F: AsyncFnOnce(&Cancel) -> Result<u8, CampaignError>,
+{
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return render::failure_of_start(&error),
+    };
+    let code = runtime.block_on(async {
+        let cancel = match signals::watch() {
+            Ok(cancel) => cancel,
+            Err(error) => return render::failure_of_start(&error),
+        };
+        match (work(&cancel).await, cancel.now()) {
+            (Ok(code), _) => ExitCode::from(code),
+            (Err(error @ CampaignError::Interrupted { .. }), _) | (Err(error), None) => {
+                render::error(&error)
+            }
+            // Whatever failed, failed because the user cut it off.
+            (Err(_), Some(signal)) => render::error(&CampaignError::Cancelled { signal }),
+        }
+    });
+    runtime.shutdown_timeout(LAST_MOMENT);
+    code
+}
