@@ -81,7 +81,7 @@ fn a_second_stop_signal_ends_the_grace() {
 fn what_comes_through_the_lifeline_means_nothing() {
     let scene = Scene::new("chatter");
     let mut lem = Running::start(&mut scene.run(&[], "until [ -e $T/go ]; do :; done; exit 7"));
-    lem.lifeline.as_mut().unwrap().write_all(&[b'x'; 300_000]).unwrap();
+    lem.lifeline.as_mut().unwrap().write_all(&vec![b'x'; 300_000]).unwrap();
     std::fs::write(scene.path("go"), "").unwrap();
     assert_eq!(lem.exit_code(), Some(7));
 }
