@@ -69,9 +69,9 @@ fn the_page_about_strategies_works() {
 fn every_page_is_followed() {
     let mut found = BTreeSet::from(["README.md".to_owned()]);
     for entry in std::fs::read_dir(root().join("docs")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".md") {
-            found.insert(format!("docs/{name}"));
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            found.insert(path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
         }
     }
     assert_eq!(found, PAGES.map(str::to_owned).into());
