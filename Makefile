@@ -75,8 +75,8 @@ check: ## formatting, lints and documentation, for both builds of the crate
 	else echo "cargo-deny is not installed: licences and advisories are not checked"; fi
 
 .PHONY: bench
-bench: container ## run the benchmarks
-	cargo bench --locked
+bench: setup-for-tests release ## measure what lem adds to docker compose (BENCH_ROUNDS=3)
+	cargo bench --locked --bench overhead
 
 .PHONY: install
 install: release ## install under PREFIX (/usr/local), below DESTDIR

@@ -1,12 +1,20 @@
 //! `lem` runs LLM experiments and model servers on your own GPUs with Docker Compose.
 //!
+//! Who imports whom (`tests/architecture.rs` reads this and holds it):
+//!
 //! ```text
-//! cli ─► campaign, experiment ─► record ─► (ground)
-//!             └────► engine ─► (ground)          inner: what runs inside the container
+//! cli        ─► campaign, experiment, engine, record, inner, ground
+//! campaign   ─► engine, record, inner (its marks and exit codes), ground
+//! experiment ─► ground
+//! inner      ─► ground
+//! engine     ─► ground
+//! record     ─► ground
+//! ground     =  cancel, duration, durable, lock, state_dir, yaml
 //! ```
 //!
-//! Imports point down. Ground: `cancel`, `duration`, `durable`, `lock`, `state_dir`, `yaml`.
-//! `inner` is the container build's own area; of it the host reads the marks that it leaves.
+//! `cli` is the rim: arguments, terminal, exit codes. `engine` is the adapter of the `docker`
+//! command, `record` the database of a campaign. `inner` is what runs inside the containers; of it
+//! the host reads the marks that it leaves.
 //!
 //! Words: a **campaign** is a file, an **experiment** an entry of it, a **run** one execution of an
 //! experiment in a cycle, an **attempt** one try of a run. A **service** is a Compose service, an

@@ -104,10 +104,8 @@ impl Containers {
 
     /// Removes containers, whoever else is removing them.
     pub(crate) async fn remove(&self, ids: &[&str]) -> Result<(), EngineError> {
-        let remove = self.docker.remove(ids);
         let (_raise, never) = cancel::pair();
-        let reply = capture(&remove, ASKING, &never).await?;
-        if reply.found_it_gone() { Ok(()) } else { reply.success(&remove).map(drop) }
+        process::remove(&self.docker.remove(ids), &never).await
     }
 
     /// The containers with a label.

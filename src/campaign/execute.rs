@@ -25,7 +25,7 @@ use super::teardown::Teardown;
 use crate::cancel::Cancel;
 use crate::durable::{self, Flush};
 use crate::engine::events::Events;
-use crate::engine::process::capture;
+use crate::engine::process;
 use crate::record::{self, CampaignState, Store};
 use crate::yaml;
 
@@ -260,12 +260,7 @@ async fn begin(
             // We hold the project's lock, so the lem that made them is dead.
             let what = format!("removing {} containers of a lem that was killed", stale.len());
             report(Event::Preparing { what });
-            let remove = site.engine.docker.remove(&stale);
-            let limit = std::time::Duration::from_secs(60);
-            let reply = capture(&remove, limit, cancel).await?;
-            if !reply.found_it_gone() {
-                reply.success(&remove)?;
-            }
+            process::remove(&site.engine.docker.remove(&stale), cancel).await?;
         }
         let waited_for: Vec<&str> = match campaign.settings.strategy {
             ContainerStrategy::Ephemeral => Vec::new(),

@@ -14,7 +14,7 @@ use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
 use crate::engine::container::{COMPOSE_PROJECT, OWNER};
 use crate::engine::error::EngineError;
-use crate::engine::process::{ask, capture};
+use crate::engine::process::{self, ask, capture};
 use crate::engine::reply::{self, Container};
 use crate::engine::{ASKING, Engine};
 use crate::lock;
@@ -153,10 +153,7 @@ async fn project_of(
     let path = locks::path_of_project(&engine.id, project)?;
     // Held for the removal, so that no campaign starts into it.
     let _lock = lock::take(&path, &lock::Holder::this("lem reap"))?;
-    let reply = capture(&remove, Duration::from_secs(60), cancel).await?;
-    if !reply.found_it_gone() {
-        reply.success(&remove)?;
-    }
+    process::remove(&remove, cancel).await?;
     let list = engine.docker.list(&format!("{COMPOSE_PROJECT}={project}"));
     let left = reply::containers(&ask(&list, cancel).await?).map_err(EngineError::from)?;
     if left.is_empty() {

@@ -24,6 +24,9 @@ use crate::cancel::Cancel;
 /// A call that only asks something.
 pub(crate) const ASKING: Duration = Duration::from_secs(15);
 
+/// A call that ends and removes containers.
+pub(crate) const REMOVING: Duration = Duration::from_secs(60);
+
 const OLDEST_ENGINE: (u32, u32) = (20, 10);
 const OLDEST_COMPOSE: (u32, u32) = (2, 20);
 

@@ -137,6 +137,12 @@ pub(crate) async fn ask(invocation: &Invocation, cancel: &Cancel) -> Result<Stri
     capture(invocation, super::ASKING, cancel).await?.success(invocation)
 }
 
+/// Runs a removal. What somebody else has removed, or is removing, is what was wanted.
+pub(crate) async fn remove(removal: &Invocation, cancel: &Cancel) -> Result<(), EngineError> {
+    let reply = capture(removal, super::REMOVING, cancel).await?;
+    if reply.found_it_gone() { Ok(()) } else { reply.success(removal).map(drop) }
+}
+
 /// Runs a command whose words a person follows on standard error, without a time limit.
 pub(crate) async fn show(invocation: &Invocation, cancel: &Cancel) -> Result<(), EngineError> {
     let stderr = std::io::stderr().as_fd().try_clone_to_owned();

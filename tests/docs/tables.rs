@@ -1,0 +1,159 @@
+//! The tables of the pages against what `lem` itself accepts, says and writes.
+
+use std::collections::BTreeSet;
+
+use super::page::Page;
+use super::place::Place;
+
+const CAMPAIGN_FILE: &str = "docs/campaign-file.md";
+
+/// What no key resembles, so that the error lists every key that is known there.
+const UNKNOWN: &str = "zzzzzzzzzzzz";
+
+fn set<T: Into<String>>(words: impl IntoIterator<Item = T>) -> BTreeSet<String> {
+    words.into_iter().map(Into::into).collect()
+}
+
+/// The keys that `lem` names as known when `file` has an unknown one.
+fn known(place: &Place, file: &str, text: &str) -> BTreeSet<String> {
+    place.write(file, text);
+    let complaint = place.complaint(&["campaign", "campaign.yaml", "--dry-run"]);
+    let list = complaint.split("known here: ").nth(1);
+    let list = list.unwrap_or_else(|| panic!("no list of keys: {complaint}"));
+    set(list.lines().next().unwrap().split(", "))
+}
+
+#[test]
+fn every_key_of_a_campaign_is_in_a_table_and_every_key_in_a_table_is_accepted() {
+    let (page, place) = (Page::read(CAMPAIGN_FILE), Place::empty("keys"));
+    for (heading, probe) in [
+        ("## Keys", format!("{UNKNOWN}: 1")),
+        ("### `experiments`", format!("experiments: [{{{UNKNOWN}: 1}}]")),
+        ("### `grid`", format!("grid: {{{UNKNOWN}: 1}}")),
+        ("### `execution`", format!("execution: {{{UNKNOWN}: 1}}")),
+        ("### `docker`", format!("docker: {{{UNKNOWN}: 1}}")),
+        ("### `io`", format!("io: {{{UNKNOWN}: 1}}")),
+    ] {
+        let known = known(&place, "campaign.yaml", &probe);
+        assert_eq!(set(page.column(heading, 0)), known, "{heading}");
+    }
+}
+
+#[test]
+fn every_key_of_the_project_configuration_is_in_a_table() {
+    let (page, place) = (Page::read(CAMPAIGN_FILE), Place::empty("config"));
+    place.write("campaign.yaml", "campaign_name: a\nconfigs: [b.yaml]\n");
+    for (heading, probe) in [
+        ("### `.lem-config.yaml`", format!("{UNKNOWN}: 1")),
+        ("### `thermal_gaps`", format!("thermal_gaps: {{{UNKNOWN}: 1}}")),
+    ] {
+        let known = known(&place, ".lem-config.yaml", &probe);
+        assert_eq!(set(page.column(heading, 0)), known, "{heading}");
+    }
+}
+
+#[test]
+fn every_key_that_is_refused_as_not_supported_is_listed() {
+    let (page, place) = (Page::read(CAMPAIGN_FILE), Place::empty("later"));
+    let listed = page.column("### Not supported yet", 0);
+    let source = include_str!("../../src/campaign/file.rs");
+    let later = source.split("const LATER").nth(1).unwrap().split("];").next().unwrap();
+    assert_eq!(set(&listed), set(later.split('"').skip(1).step_by(2)));
+    for key in &listed {
+        let text = match key.split_once('.') {
+            Some((section, key)) => format!("{section}: {{{key}: 1}}\n"),
+            None => format!("{key}: 1\n"),
+        };
+        place.write("campaign.yaml", &text);
+        let complaint = place.complaint(&["campaign", "--dry-run"]);
+        assert!(complaint.contains(&format!("`{key}` is not supported yet")), "{complaint}");
+    }
+}
+
+#[test]
+fn every_option_and_variable_of_a_campaign_is_in_a_table() {
+    let (page, place) = (Page::read(CAMPAIGN_FILE), Place::empty("options"));
+    let assert = place.lem(&["campaign", "--help"]).assert().success();
+    let help = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    let starts = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let options: BTreeSet<String> = starts
+        .filter(|line| !line.starts_with("- "))
+        .flat_map(|line| line.split([' ', ',']).filter(|word| word.starts_with('-')))
+        .filter(|word| !matches!(*word, "-h" | "--help"))
+        .map(str::to_owned)
+        .collect();
+    let with_key = page.column("## Settings", 0);
+    let without_key = page.column("These options have no key:", 0);
+    assert_eq!(set(with_key.into_iter().chain(without_key)), options);
+    let variables = help.split("[env: ").skip(1).map(|rest| rest.split('=').next().unwrap());
+    assert_eq!(set(page.column("## Settings", 1)), set(variables));
+}
+
+#[test]
+fn the_key_of_an_option_is_a_key_of_a_table() {
+    let page = Page::read(CAMPAIGN_FILE);
+    let mut keys = set(page.column("## Keys", 0));
+    for section in ["execution", "docker", "io"] {
+        let column = page.column(&format!("### `{section}`"), 0);
+        keys.extend(column.into_iter().map(|key| format!("{section}.{key}")));
+    }
+    let rows = page.table("## Settings");
+    for row in rows.iter().filter(|row| !row[2].starts_with("none")) {
+        assert!(keys.contains(row[2].trim_matches('`')), "{}", row[2]);
+    }
+}
+
+#[test]
+fn every_verdict_is_in_the_table() {
+    let source = include_str!("../../src/campaign/verdict.rs");
+    let words = source.split("fn word(").nth(1).unwrap().split("=> \"").skip(1);
+    let words = words.map_while(|rest| rest.split_once("\",\n").map(|(word, _)| word));
+    let words: Vec<&str> = words.filter(|word| !word.contains(' ')).collect();
+    assert!(words.len() > 8, "{words:?}");
+    assert_eq!(set(Page::read(CAMPAIGN_FILE).column("## Verdicts", 0)), set(words));
+}
+
+#[test]
+fn a_run_has_the_documented_environment_and_leaves_the_documented_files() {
+    let (page, place) = (Page::read(CAMPAIGN_FILE), Place::empty("environment"));
+    place.write("a.yaml", "x: 1\n");
+    place.write(
+        "campaign.yaml",
+        "campaign_name: environment\nconfigs: [a.yaml]\nexecution: {cycles: 1}\n\
+         command: [sh, -c, 'env; echo {} > \"$LEM_RESULT_PATH\"']\n",
+    );
+    place.lem(&["campaign", "--runner", "local"]).assert().success();
+    let folder = place.path("results/environment");
+    let mut entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let run = entries.find(|path| path.is_dir()).unwrap();
+
+    let log = std::fs::read_to_string(run.join("output.log")).unwrap();
+    let names = log.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);
+    let own = names.filter(|name| name.starts_with("LEM_") || name.starts_with("LLM_ENERGY_"));
+    // The first is this test's own, the second is there in containers alone.
+    let own = set(own.filter(|name| *name != "LEM_STATE_DIR").chain(["LEM_CONFIGS_DIR"]));
+    assert_eq!(set(page.column("## Environment of a run", 0)), own);
+
+    let files = std::fs::read_dir(&run).unwrap();
+    let files = set(files.map(|entry| entry.unwrap().file_name().into_string().unwrap()));
+    let tree = page.blocks().into_iter().find(|block| block.text.starts_with("results/")).unwrap();
+    let documented = tree.text.lines().map(|line| {
+        let path = line.split_whitespace().next().unwrap();
+        path.rsplit('/').next().unwrap()
+    });
+    assert_eq!(set(documented), files);
+}
+
+#[test]
+fn every_key_of_x_lem_is_in_the_table() {
+    let place = Place::empty("x-lem");
+    place.write("a.yaml", "x: 1\n");
+    place.write("campaign.yaml", "campaign_name: x-lem\nconfigs: [a.yaml]\n");
+    let compose = format!("services:\n  s:\n    image: i\n    x-lem: {{{UNKNOWN}: 1}}\n");
+    place.write("compose.yaml", &compose);
+    let complaint = place.complaint(&["campaign", "--dry-run"]);
+    let list = complaint.split("expected one of ").nth(1).unwrap_or_else(|| panic!("{complaint}"));
+    let known = set(list.lines().next().unwrap().split(", "));
+    let heading = "## What differs: the entrypoint and the command";
+    assert_eq!(set(Page::read("docs/strategies.md").column(heading, 0)), known);
+}
