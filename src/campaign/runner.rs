@@ -313,15 +313,18 @@ fn outcome(verdict: Verdict, observed: &Observed, result: Option<&Path>) -> Outc
         Verdict::Interrupted | Verdict::EngineLost => RunState::Interrupted,
         _ => RunState::Failed,
     };
-    let exit_code = match (&observed.ended, observed.exit) {
-        (Some(ended), _) => ended.exit_code.or(ended.signal.map(|signal| 128 + signal)),
-        (None, Exit::Code(code)) => Some(code),
-        (None, Exit::Signal(signal)) => Some(128 + signal),
+    let of_client = match observed.exit {
+        Exit::Code(code) => code,
+        Exit::Signal(signal) => 128 + signal,
     };
+    let of_command = observed
+        .ended
+        .as_ref()
+        .and_then(|ended| ended.exit_code.or(ended.signal.map(|signal| 128 + signal)));
     Outcome {
         state,
         verdict: verdict.word().to_owned(),
-        exit_code,
+        exit_code: Some(of_command.unwrap_or(of_client)),
         ended_at: now(),
         seconds: observed.elapsed.as_secs_f64(),
         command_seconds: observed.ended.as_ref().map(|ended| ended.wall_seconds),

@@ -65,6 +65,7 @@ fn a_program_that_is_missing_is_not_found(strategy: Strategy) {
     let ended = scene.campaign(strategy, &[]).expect(1);
 
     assert_eq!(ended.verdicts(), ["not_found"]);
+    assert_eq!(ended.all("run_ended")[0]["exit_code"], 127);
     ended.says(&["check `command`"]);
 }
 
