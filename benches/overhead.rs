@@ -24,8 +24,8 @@ const SIZES: [(usize, &str); 2] = [(10, "≤ 1.10"), (50, "≤ 1.03")];
 const VERSIONS: usize = 20;
 
 fn main() {
-    let rounds =
-        std::env::var("BENCH_ROUNDS").ok().map_or(3, |n| n.parse().expect("a whole number"));
+    let rounds = std::env::var("BENCH_ROUNDS").ok().map_or(3, |n| n.parse().expect("a number"));
+    assert!(rounds > 0, "BENCH_ROUNDS is at least 1");
     let bench = Bench::new();
     println!("{}", facts(rounds));
     println!("                      medians                         fastest");
