@@ -28,8 +28,8 @@ fn main() {
     assert!(rounds > 0, "BENCH_ROUNDS is at least 1");
     let bench = Bench::new();
     println!("{}", facts(rounds));
-    println!("                      medians                         fastest");
-    println!("strategy    runs      bare       lem  lem ÷ bare  goal    lem ÷ bare");
+    println!("                      medians                     median of the rounds' ratios");
+    println!("strategy    runs      bare       lem  lem ÷ bare  (lowest to highest)  goal");
     for strategy in [Strategy::Ephemeral, Strategy::Persistent] {
         for (runs, goal) in SIZES {
             let (mut bare, mut own) = (Vec::new(), Vec::new());
@@ -43,24 +43,24 @@ fn main() {
                     bare.push(bench.bare(strategy, runs));
                 }
             }
-            // On a machine that does other things, the fastest round is the least disturbed one.
-            let fastest = ratio(own.iter().min(), bare.iter().min());
-            let (bare, own) = (median(bare), median(own));
+            // Round by round: a machine that gets slower gets slower for both sides of a round.
+            let pairs = own.iter().zip(&bare);
+            let mut ratios: Vec<f64> =
+                pairs.map(|(own, bare)| own.as_secs_f64() / bare.as_secs_f64()).collect();
+            ratios.sort_by(f64::total_cmp);
             println!(
-                "{:<10}  {runs:>4}  {:>6.2} s  {:>6.2} s  {:>10.3}  {goal}  {fastest:>10.3}",
+                "{:<10}  {runs:>4}  {:>6.2} s  {:>6.2} s  {:>10.3}  ({:.3} to {:.3})     {goal}",
                 strategy.name(),
-                bare.as_secs_f64(),
-                own.as_secs_f64(),
-                ratio(Some(&own), Some(&bare)),
+                median(bare).as_secs_f64(),
+                median(own).as_secs_f64(),
+                ratios[ratios.len() / 2],
+                ratios[0],
+                ratios[ratios.len() - 1],
             );
         }
     }
     let version = median((0..VERSIONS).map(|_| timed_version()).collect());
     println!("\nlem --version: {:.1} ms (goal: 20 ms)", version.as_secs_f64() * 1000.0);
-}
-
-fn ratio(own: Option<&Duration>, bare: Option<&Duration>) -> f64 {
-    own.unwrap().as_secs_f64() / bare.unwrap().as_secs_f64()
 }
 
 /// The machine, as far as the numbers depend on it.

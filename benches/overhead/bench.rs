@@ -50,11 +50,11 @@ impl Bench {
         bench
     }
 
-    /// The time that a shell loop takes, from the first container to the last one gone. `run` makes
-    /// the network itself, so nothing comes before it.
+    /// The time that a shell loop takes: `up` of what the runs need (a network, or the container),
+    /// the runs, `down`.
     pub(crate) fn bare(&self, strategy: Strategy, runs: usize) -> Duration {
         let (before, each) = match strategy {
-            Strategy::Ephemeral => ("", "run --rm -T"),
+            Strategy::Ephemeral => ("docker compose up -d --scale bench=0", "run --rm -T"),
             Strategy::Persistent => ("docker compose up -d", "exec -T"),
         };
         let script = format!(

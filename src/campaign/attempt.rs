@@ -185,7 +185,8 @@ pub(crate) fn last_lines(log: &Path, count: usize) -> Vec<String> {
     };
     let bytes = read().unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
+    // Some versions of Compose end with an empty line of their own.
+    let lines: Vec<&str> = text.trim_end().lines().collect();
     let printable = |line: &&str| -> String {
         line.chars().filter(|c| !c.is_control() || *c == '\t').take(2000).collect()
     };

@@ -21,7 +21,7 @@ use super::settings::{RunnerKind, Settings};
 use super::site::Site;
 use super::strategy::Strategy;
 use super::summary;
-use super::teardown::Teardown;
+use super::teardown::{Before, Teardown};
 use crate::cancel::Cancel;
 use crate::durable::{self, Flush};
 use crate::engine::events::Events;
@@ -301,12 +301,15 @@ fn strategy(
         ContainerStrategy::Ephemeral => Vec::new(),
         ContainerStrategy::Persistent => site.services().into_iter().map(str::to_owned).collect(),
     };
-    let before = site.containers.iter().map(|c| c.id.clone()).chain(site.networks.iter().cloned());
+    let before = Before {
+        containers: site.containers.iter().map(|container| container.id.clone()).collect(),
+        networks: site.networks.iter().cloned().collect(),
+    };
     let mut guard = Teardown::new(
         site.engine.docker.clone(),
         containers.project.clone(),
         site.owner.clone(),
-        before.collect(),
+        before,
         held,
         settings.auto_teardown || settings.strategy == ContainerStrategy::Ephemeral,
     );

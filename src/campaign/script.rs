@@ -157,10 +157,10 @@ fn teardown(
         Strategy::Persistent(it) => &it.containers.project,
         Strategy::Local(_) => return Ok(()),
     };
-    let removal = match (keep, site.containers.iter().all(|c| c.belongs_to(&site.owner))) {
+    let removal = match (keep, site.containers.is_empty() && site.networks.is_empty()) {
         (true, _) => return Ok(()),
         (false, true) => project.down(10).to_string(),
-        // Containers of others are in the project: `down` would remove them.
+        // Something is in the project already, which `down` would remove.
         (false, false) => format!(
             "docker ps --all --quiet --filter {} | xargs -r docker rm --force",
             quoted(&format!("label={OWNER}={}", site.owner))

@@ -26,8 +26,7 @@ pub(crate) struct Teardown {
     docker: Docker,
     project: Project,
     owner: String,
-    /// Containers and networks of the project that were there before the campaign.
-    before: BTreeSet<String>,
+    before: Before,
     /// Services whose containers this campaign holds, whoever made them before.
     held: Vec<String>,
     /// Held containers are removed too.
@@ -35,6 +34,13 @@ pub(crate) struct Teardown {
     armed: bool,
     /// A docker client was cut off: what it had asked for may still come.
     unsettled: bool,
+}
+
+/// What the project had before the campaign, by id.
+#[derive(Debug, Clone)]
+pub(crate) struct Before {
+    pub containers: BTreeSet<String>,
+    pub networks: BTreeSet<String>,
 }
 
 /// How long a request of a client that was cut off may be under way.
@@ -46,7 +52,7 @@ impl Teardown {
         docker: Docker,
         project: Project,
         owner: String,
-        before: BTreeSet<String>,
+        before: Before,
         held: Vec<String>,
         services_too: bool,
     ) -> Self {
@@ -108,7 +114,8 @@ impl Teardown {
         if !one_offs.is_empty() {
             say(&self.docker.remove(&one_offs), deadline)?;
         }
-        if doomed.len() == all.len() && self.services_too {
+        // `down` takes the networks too, so there must have been none.
+        if doomed.len() == all.len() && self.services_too && self.before.networks.is_empty() {
             return say(&self.project.down(GRACE), deadline).map(|_| ());
         }
         let services: Vec<&str> =
@@ -126,8 +133,11 @@ impl Teardown {
             return Ok(());
         }
         let listed = say(&self.docker.networks(&self.owner), deadline)?;
-        let new: Vec<String> =
-            listed.lines().filter(|id| !self.before.contains(*id)).map(str::to_owned).collect();
+        let new: Vec<String> = listed
+            .lines()
+            .filter(|id| !self.before.networks.contains(*id))
+            .map(str::to_owned)
+            .collect();
         if !new.is_empty() {
             let _ = capture_blocking(&self.docker.remove_networks(&new), ASKING)?;
         }
@@ -137,7 +147,7 @@ impl Teardown {
     /// Ours, and of this campaign: made since it began, or held by it.
     fn is_doomed(&self, container: &Container) -> bool {
         let ours = container.belongs_to(&self.owner);
-        let new = !self.before.contains(&container.id);
+        let new = !self.before.containers.contains(&container.id);
         let held = !container.one_off && self.held.contains(&container.service);
         match (ours, container.one_off) {
             (false, _) => false,

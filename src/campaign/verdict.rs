@@ -163,7 +163,7 @@ impl Verdict {
             Self::NotExecutable => {
                 Some("the command is there and can't be executed; check its mode")
             }
-            Self::ImageMissing => Some("build or pull the image, then `lem resume`"),
+            Self::ImageMissing => Some("`docker compose build` or `docker compose pull` makes it"),
             Self::EngineLost => Some("check the engine (`docker info`), then `lem resume`"),
             Self::TimedOut => Some("raise `execution.timeout`, or make the run smaller"),
         }

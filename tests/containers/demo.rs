@@ -2,7 +2,11 @@
 
 use crate::support::{Scene, Strategy, engine, images, in_both_strategies};
 
-in_both_strategies!(the_demo_completes_and_leaves_nothing, what_was_there_before_stays);
+in_both_strategies!(
+    the_demo_completes_and_leaves_nothing,
+    what_was_there_before_stays,
+    a_network_that_nobody_uses_yet_stays,
+);
 
 fn the_demo_completes_and_leaves_nothing(strategy: Strategy) {
     let scene = Scene::new();
@@ -47,4 +51,19 @@ fn what_was_there_before_stays(strategy: Strategy) {
     assert_eq!(engine::containers(&scene.project), before);
     assert_eq!(before[0].state, "running");
     assert_eq!(engine::networks(&scene.project), networks, "`default` was lem's and is gone");
+}
+
+/// As an `up` that was taken down by hand leaves it: with other people's plans for it, perhaps.
+fn a_network_that_nobody_uses_yet_stays(strategy: Strategy) {
+    let scene = Scene::new();
+    scene.services(&format!("  bench: {{image: {}}}\n", images::tag("busybox")));
+    scene.compose(&["up", "--detach", "--scale", "bench=0", "bench"]);
+    let networks = engine::networks(&scene.project);
+    assert_eq!(networks.len(), 1);
+    scene.scripts(&["true"], "");
+
+    scene.campaign(strategy, &[]).expect(0);
+
+    assert_eq!(engine::networks(&scene.project), networks);
+    assert_eq!(engine::containers(&scene.project), []);
 }
