@@ -86,3 +86,17 @@ fn discover(base: &Path) -> Result<Vec<PathBuf>, CampaignError> {
     }
     Err(CampaignError::NoComposeFile { folder: base.to_owned() })
 }
+
+/// The path without links, as far as it exists; it must fit into a Compose file.
+pub(super) fn real_path(path: &Path) -> Result<PathBuf, CampaignError> {
+    let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(path);
+    let real = existing.canonicalize().unwrap_or_else(|_| existing.to_owned());
+    let real = match path.strip_prefix(existing) {
+        Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+        _ => real,
+    };
+    if real.to_str().is_none() {
+        return Err(CampaignError::NotUtf8 { path: real });
+    }
+    Ok(real)
+}

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::compose_file::real_path;
 use super::error::CampaignError;
-use super::site::real_path;
 use crate::cancel::Cancel;
 use crate::engine::error::EngineError;
 use crate::engine::invocation::Invocation;

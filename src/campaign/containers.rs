@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use super::attempt::Attempt;
 use super::error::CampaignError;
-use super::ready::{self, Need};
 use super::world::World;
-use crate::cancel::{self, Cancel};
+use crate::cancel;
 use crate::engine::compose::{Existing, Project};
 use crate::engine::container::Docker;
 use crate::engine::error::EngineError;
 use crate::engine::events::Events;
 use crate::engine::invocation::Invocation;
-use crate::engine::process::{self, capture};
+use crate::engine::process;
 use crate::engine::reply::{self, Container};
 use crate::engine::resolved::Condition;
 
@@ -61,39 +60,6 @@ impl Containers {
             lines.push(self.project.up(held, Existing::BroughtUpToDate));
         }
         lines
-    }
-
-    /// Starts what the runs' services depend on and waits until it is as they ask.
-    pub(crate) async fn start_dependencies(&self, cancel: &Cancel) -> Result<(), CampaignError> {
-        let Some(up) = self.first(&[]).into_iter().next() else { return Ok(()) };
-        self.bring_up(&up, cancel).await?;
-        let needs: Vec<(String, Need)> = self
-            .dependencies
-            .iter()
-            .map(|(name, condition)| {
-                let checked = self.healthchecks.get(name).copied().unwrap_or(false);
-                (name.clone(), Need::of(*condition, checked))
-            })
-            .collect();
-        ready::wait(self, &needs, cancel).await?;
-        Ok(())
-    }
-
-    /// Runs an `up`; what it says when it fails is about a service, not about lem.
-    pub(crate) async fn bring_up(
-        &self,
-        up: &Invocation,
-        cancel: &Cancel,
-    ) -> Result<(), CampaignError> {
-        let reply = capture(up, self.health_timeout, cancel).await?;
-        match reply.success(up) {
-            Ok(_) => Ok(()),
-            Err(EngineError::Failed { complaint, .. }) => {
-                let service = up.arguments.last().cloned().unwrap_or_default();
-                Err(CampaignError::NotReady { service, reason: complaint, log: String::new() })
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// A short question to docker that Ctrl-C does not cut off: it is part of cleaning up.

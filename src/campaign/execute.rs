@@ -3,21 +3,21 @@
 //! Order matters: the record says that a run begins before docker hears of it, and the guard is
 //! armed before the first container.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use super::containers::Containers;
+use super::decided::Campaign;
 use super::ephemeral::Ephemeral;
 use super::error::CampaignError;
 use super::event::{Event, Summary, TimeSpent};
 use super::file::ContainerStrategy;
 use super::local::Local;
-use super::override_file::{self, Between};
 use super::persistent::Persistent;
-use super::plan::{Plan, Run};
+use super::plan::Run;
 use super::run_folder;
-use super::runner::{Inside, Instance, Runner, now, since};
-use super::settings::{RunnerKind, Settings};
+use super::runner::{Instance, Runner, now, since};
+use super::settings::Settings;
 use super::site::Site;
 use super::strategy::Strategy;
 use super::summary;
@@ -27,81 +27,6 @@ use crate::durable::{self, Flush};
 use crate::engine::events::Events;
 use crate::engine::process;
 use crate::record::{self, CampaignState, Store};
-use crate::yaml;
-
-/// Everything that is decided before a campaign starts.
-#[derive(Debug)]
-pub(crate) struct Campaign {
-    pub name: String,
-    /// The campaign file, absolute.
-    pub file: PathBuf,
-    pub plan: Plan,
-    pub settings: Settings,
-    /// The campaign's results folder.
-    pub results: PathBuf,
-    /// Where containers are used.
-    pub site: Option<Site>,
-    /// The flags it is started with, for a later resume.
-    pub flags: String,
-    /// The instance that goes on; absent for a new one.
-    pub resumed: Option<String>,
-}
-
-impl Campaign {
-    /// How the runs run, for people: `ephemeral`, `persistent` or `local`.
-    pub(crate) fn strategy_name(&self) -> String {
-        match self.settings.runner {
-            RunnerKind::Docker => self.settings.strategy.to_string(),
-            RunnerKind::Local => "local".to_owned(),
-        }
-    }
-
-    /// The instance that an execution would have.
-    pub(crate) fn instance(&self) -> Result<Instance, CampaignError> {
-        let worlds = self.site.as_ref().map(Site::worlds).transpose()?.unwrap_or_default();
-        Ok(Instance {
-            id: self.resumed.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
-            campaign: self.name.clone(),
-            results: self.results.clone(),
-            service_of: self.site.as_ref().map(|s| s.service_of.clone()).unwrap_or_default(),
-            inside: worlds
-                .into_iter()
-                .map(|w| Inside { service: w.service, results: w.results, configs: w.configs })
-                .collect(),
-            configs: Some(self.settings.configs_dir.clone()).filter(|folder| folder.is_dir()),
-        })
-    }
-
-    /// The record of the campaign's folder.
-    pub(crate) fn record(&self) -> PathBuf {
-        record_of(&self.settings.state_dir)
-    }
-
-    /// Where the override of an instance is.
-    pub(crate) fn override_path(&self, instance: &Instance) -> PathBuf {
-        self.settings.state_dir.join(&instance.id[..8]).join("override.yaml")
-    }
-
-    /// The text of the override, for campaigns in containers.
-    pub(crate) fn override_text(&self, site: &Site) -> Result<String, CampaignError> {
-        let hold = self.settings.hold_command.as_deref();
-        let between = match self.settings.strategy {
-            ContainerStrategy::Ephemeral => Between::Nothing,
-            ContainerStrategy::Persistent => Between::Hold(hold),
-        };
-        let names: Vec<String> = site.dependencies.iter().map(|d| d.0.clone()).collect();
-        let value = override_file::compose(&site.owner, &site.worlds()?, &names, &between);
-        yaml::to_text(&value).map_err(|source| CampaignError::Unwritable {
-            path: self.settings.state_dir.clone(),
-            source,
-        })
-    }
-}
-
-/// The record below a state folder.
-pub(crate) fn record_of(state_dir: &Path) -> PathBuf {
-    state_dir.join("lem.db")
-}
 
 /// Does `runs` of the campaign. What ended it early stands beside the summary of what was done.
 pub(crate) async fn execute(

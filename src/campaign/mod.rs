@@ -1,11 +1,12 @@
 //! AREA: experiments in order, each in a container.
 //!
 //! ```text
-//! file ─► experiments, grid ─► plan ─► site, world, override_file ─► runner ─► record
-//!                                                      │
-//!                         strategy: ephemeral, persistent, local ─► attempt ─► verdict
-//!                                                      │
-//!                                                   teardown
+//! file ─► experiments, grid ─► plan ─┐
+//! settings ──────────────────────────┼─► decided ─► execute ─► runner ─► record
+//! site ─► world ─► override_file ────┘                 │          │
+//!                                                  teardown     watch ─► verdict
+//!                                                                 │
+//!                                  attempt ─► strategy: ephemeral, persistent, local
 //! ```
 
 pub(crate) mod attempt;
@@ -13,6 +14,7 @@ pub(crate) mod command;
 pub(crate) mod compose_file;
 mod container_build;
 pub(crate) mod containers;
+pub(crate) mod decided;
 mod ephemeral;
 pub(crate) mod error;
 pub(crate) mod event;
@@ -35,4 +37,5 @@ pub(crate) mod strategy;
 mod summary;
 mod teardown;
 pub(crate) mod verdict;
+mod watch;
 pub(crate) mod world;

@@ -69,7 +69,7 @@ impl Persistent {
 
     /// Starts dependencies and held services and waits for both.
     pub(crate) async fn begin(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
-        self.containers.start_dependencies(cancel).await?;
+        ready::start_dependencies(&self.containers, cancel).await?;
         let services: Vec<String> =
             self.containers.worlds.iter().map(|world| world.service.clone()).collect();
         self.hold(&services, cancel).await?;
@@ -84,7 +84,7 @@ impl Persistent {
         let names: Vec<&str> = services.iter().map(String::as_str).collect();
         let up =
             self.containers.project.up(&names, crate::engine::compose::Existing::BroughtUpToDate);
-        self.containers.bring_up(&up, cancel).await?;
+        ready::bring_up(&self.containers, &up, cancel).await?;
         let needs: Vec<(String, Need)> =
             services.iter().map(|service| (service.clone(), self.need(service))).collect();
         for container in ready::wait(&self.containers, &needs, cancel).await? {

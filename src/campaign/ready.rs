@@ -1,4 +1,4 @@
-//! Waiting until services are as a campaign needs them.
+//! Bringing services up, and waiting until they are as a campaign needs them.
 //!
 //! `up` answers 0 for containers that crash at once, and `up --wait` calls a service without a
 //! healthcheck healthy: lem looks itself, with a limit for each look and a deadline for all.
@@ -11,6 +11,7 @@ use crate::cancel::Cancel;
 use crate::engine::ASKING;
 use crate::engine::container::COMPOSE_PROJECT;
 use crate::engine::error::EngineError;
+use crate::engine::invocation::Invocation;
 use crate::engine::process::{ask, capture};
 use crate::engine::reply::{self, Container, Health, State};
 use crate::engine::resolved::Condition;
@@ -56,6 +57,42 @@ enum Progress {
     There,
     Waiting(&'static str),
     Never(String),
+}
+
+/// Starts what the runs' services depend on and waits until it is as they ask.
+pub(crate) async fn start_dependencies(
+    containers: &Containers,
+    cancel: &Cancel,
+) -> Result<(), CampaignError> {
+    let Some(up) = containers.first(&[]).into_iter().next() else { return Ok(()) };
+    bring_up(containers, &up, cancel).await?;
+    let needs: Vec<(String, Need)> = containers
+        .dependencies
+        .iter()
+        .map(|(name, condition)| {
+            let checked = containers.healthchecks.get(name).copied().unwrap_or(false);
+            (name.clone(), Need::of(*condition, checked))
+        })
+        .collect();
+    wait(containers, &needs, cancel).await?;
+    Ok(())
+}
+
+/// Runs an `up`; what it says when it fails is about a service, not about lem.
+pub(crate) async fn bring_up(
+    containers: &Containers,
+    up: &Invocation,
+    cancel: &Cancel,
+) -> Result<(), CampaignError> {
+    let reply = capture(up, containers.health_timeout, cancel).await?;
+    match reply.success(up) {
+        Ok(_) => Ok(()),
+        Err(EngineError::Failed { complaint, .. }) => {
+            let service = up.arguments.last().cloned().unwrap_or_default();
+            Err(CampaignError::NotReady { service, reason: complaint, log: String::new() })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Waits for every need, and says which container each service has.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::attempt::{self, Attempt, Observed, last_lines};
+use super::attempt::Attempt;
 use super::command::{self, Places};
 use super::error::CampaignError;
 use super::event::{Event, TimeSpent};
@@ -12,6 +12,7 @@ use super::run_folder::{self, Writers};
 use super::settings::{RunnerKind, Settings};
 use super::strategy::Strategy;
 use super::verdict::{self, Evidence, Verdict};
+use super::watch::{self, Observed, last_lines};
 use crate::cancel::Cancel;
 use crate::engine::process::Exit;
 use crate::inner::EXIT_UNWRITABLE;
@@ -206,13 +207,13 @@ impl Runner<'_> {
             self.report_restart(attempt);
         }
         let began = SystemTime::now();
-        let observed = attempt::run(attempt, self.strategy, self.settings, self.cancel).await?;
+        let observed = watch::run(attempt, self.strategy, self.settings, self.cancel).await?;
         let never_began = observed.started.is_none() && observed.stopped.is_none();
         // A held container may die in the moment before the exec; then the run did not begin, and
         // it may try once more in the container that is started again.
         if never_began && self.strategy.prepare(attempt, self.cancel).await? {
             self.report_restart(attempt);
-            let again = attempt::run(attempt, self.strategy, self.settings, self.cancel).await?;
+            let again = watch::run(attempt, self.strategy, self.settings, self.cancel).await?;
             return Ok((began, again));
         }
         Ok((began, observed))

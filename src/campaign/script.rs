@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::attempt::{Attempt, Lifeline};
+use super::decided::Campaign;
 use super::error::CampaignError;
-use super::execute::{self, Campaign};
+use super::execute;
 use super::file::ContainerStrategy;
 use super::local::Local;
 use super::plan::Run;

@@ -3,9 +3,9 @@
 //! Everything here only asks; nothing on the machine changes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::compose_file;
+use super::compose_file::{self, real_path};
 use super::container_build;
 use super::error::CampaignError;
 use super::plan::{Experiment, Plan};
@@ -315,18 +315,4 @@ fn dependencies(resolved: &Resolved, used: &BTreeSet<&str>) -> Vec<(String, Cond
 /// The names that are set here: a name without a value would be dropped by Compose anyway.
 fn passed(names: &[String]) -> Vec<String> {
     names.iter().filter(|name| std::env::var_os(name).is_some()).cloned().collect()
-}
-
-/// The path without links, as far as it exists; it must fit into a Compose file.
-pub(super) fn real_path(path: &Path) -> Result<PathBuf, CampaignError> {
-    let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(path);
-    let real = existing.canonicalize().unwrap_or_else(|_| existing.to_owned());
-    let real = match path.strip_prefix(existing) {
-        Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
-        _ => real,
-    };
-    if real.to_str().is_none() {
-        return Err(CampaignError::NotUtf8 { path: real });
-    }
-    Ok(real)
 }

@@ -10,6 +10,7 @@ use super::ephemeral::Ephemeral;
 use super::error::CampaignError;
 use super::local::Local;
 use super::persistent::Persistent;
+use super::ready;
 use crate::cancel::Cancel;
 use crate::engine::invocation::Invocation;
 use crate::engine::process::Exit;
@@ -52,7 +53,7 @@ impl Strategy {
     /// Brings up what the runs need and waits until it is ready.
     pub(crate) async fn begin(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
         match self {
-            Self::Ephemeral(it) => it.containers.start_dependencies(cancel).await,
+            Self::Ephemeral(it) => ready::start_dependencies(&it.containers, cancel).await,
             Self::Persistent(it) => it.begin(cancel).await,
             Self::Local(_) => Ok(()),
         }

@@ -1,7 +1,7 @@
 //! A campaign's end in numbers, from its record.
 
+use super::decided::Campaign;
 use super::event::{ExperimentSummary, Summary, TimeSpent};
-use super::execute::Campaign;
 use super::runner::Instance;
 use crate::record::{CampaignState, RecordedRun, RunState};
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::campaign::decided::Campaign;
 use crate::campaign::error::CampaignError;
-use crate::campaign::execute::Campaign;
 use crate::campaign::plan::short_hash;
 use crate::campaign::site::Site;
 use crate::durable::{self, Flush};

@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 
 use super::super::settings::Source;
 use super::say;
-use crate::campaign::execute::Campaign;
+use crate::campaign::decided::Campaign;
 use crate::campaign::file::{ContainerStrategy, Structure};
 use crate::campaign::plan::Run;
 use crate::campaign::site::Making;

@@ -1,0 +1,139 @@
+//! A try while it runs: started, watched, stopped where needed, and the evidence collected.
+
+use std::fs::File;
+use std::io::{PipeWriter, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+
+use super::attempt::{Attempt, Lifeline};
+use super::error::CampaignError;
+use super::run_folder;
+use super::settings::Settings;
+use super::strategy::Strategy;
+use super::verdict::Stopped;
+use crate::cancel::Cancel;
+use crate::engine::process::{Child, Exit};
+use crate::inner::mark::{ENDED_FILE, EndedMark, STARTED_FILE, StartedMark};
+
+/// What is known after a try.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub stopped: Option<Stopped>,
+    pub started: Option<StartedMark>,
+    pub ended: Option<EndedMark>,
+    pub exit: Exit,
+    pub oom: bool,
+    /// From the start of the client to the end of the run.
+    pub elapsed: Duration,
+    pub log: PathBuf,
+}
+
+/// How long a client may take to notice that its run is over.
+const CLIENT_SLACK: Duration = Duration::from_secs(3);
+/// How long after the run's own time limit lem stops it from outside.
+const LIMIT_SLACK: Duration = Duration::from_secs(15);
+
+/// Runs it to its end, or to the end that the user or a limit sets.
+pub(crate) async fn run(
+    attempt: &Attempt,
+    strategy: &mut Strategy,
+    settings: &Settings,
+    cancel: &Cancel,
+) -> Result<Observed, CampaignError> {
+    let log = attempt.folder.join(run_folder::LOG);
+    let unwritable = |source| CampaignError::Unwritable { path: log.clone(), source };
+    let file = File::options().create(true).append(true).open(&log).map_err(unwritable)?;
+    let (input, lifeline) = std::io::pipe().map_err(unwritable)?;
+    let invocation = strategy.invocation(attempt, Lifeline::Held)?;
+    let mark = strategy.mark();
+    let began = Instant::now();
+    let mut child = Child::start(&invocation, Some(input), file)?;
+    let stopped = tokio::select! {
+        _ = child.ended() => None,
+        _ = cancel.raised() => Some(Stopped::User),
+        () = silence(&attempt.folder, settings.start_timeout) => Some(Stopped::NoStart),
+        () = limit(attempt) => Some(Stopped::TimeLimit),
+    };
+    let exit = finish(attempt, lifeline, &mut child, stopped).await;
+    let elapsed = began.elapsed();
+    let ended: Option<EndedMark> = read_mark(&attempt.folder.join(ENDED_FILE));
+    let started: Option<StartedMark> = read_mark(&attempt.folder.join(STARTED_FILE));
+    if stopped.is_some() || (ended.is_none() && started.is_some()) {
+        // The client is not the container: that it is gone proves nothing.
+        strategy.make_sure_gone(attempt, started.as_ref().map(|mark| mark.uid)).await?;
+    }
+    let oom = strategy.saw_oom(attempt, mark, ended.as_ref(), exit).await;
+    Ok(Observed { stopped, started, ended, exit, oom, elapsed, log })
+}
+
+/// Lets go of the lifeline and waits for the client, which is killed if it doesn't notice.
+async fn finish(
+    attempt: &Attempt,
+    lifeline: PipeWriter,
+    child: &mut Child,
+    stopped: Option<Stopped>,
+) -> Exit {
+    drop(lifeline);
+    let patience = match stopped {
+        // Nothing has begun, so nothing needs time to end.
+        Some(Stopped::NoStart) => CLIENT_SLACK,
+        _ => attempt.grace + CLIENT_SLACK,
+    };
+    if let Ok(exit) = tokio::time::timeout(patience, child.ended()).await {
+        return exit;
+    }
+    child.kill();
+    child.ended().await
+}
+
+/// Ends when the run has given no sign of its start for too long; never, once it has.
+async fn silence(folder: &Path, limit: Duration) {
+    let mark = folder.join(STARTED_FILE);
+    let waiting = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(250));
+        loop {
+            tick.tick().await;
+            if mark.exists() {
+                break;
+            }
+        }
+    };
+    if tokio::time::timeout(limit, waiting).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The limit from outside, should the one inside not hold.
+async fn limit(attempt: &Attempt) {
+    match attempt.timeout {
+        Some(timeout) => tokio::time::sleep(timeout + attempt.grace + LIMIT_SLACK).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn read_mark<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// The last lines of a log, at most `count`; the log may be large and need not be text.
+pub(crate) fn last_lines(log: &Path, count: usize) -> Vec<String> {
+    const TAIL: u64 = 64 * 1024;
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    // Some versions of Compose end with an empty line of their own.
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let printable = |line: &&str| -> String {
+        line.chars().filter(|c| !c.is_control() || *c == '\t').take(2000).collect()
+    };
+    lines[lines.len().saturating_sub(count)..].iter().map(printable).collect()
+}
