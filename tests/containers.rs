@@ -29,6 +29,8 @@ mod held;
 mod names;
 #[path = "containers/one_at_a_time.rs"]
 mod one_at_a_time;
+#[path = "containers/reap.rs"]
+mod reap;
 #[path = "containers/secrets.rs"]
 mod secrets;
 #[path = "containers/stop.rs"]

@@ -19,7 +19,7 @@ pub(crate) struct Places<'a> {
     pub config: &'a Map<String, Value>,
 }
 
-/// Fills in every `{place}`; `{{` and `}}` are braces, and `${…}` is left to the shell.
+/// Fills in every `{place}`; `{{…}}` are braces around what is not one, and `${…}` is left to the shell.
 pub(crate) fn fill(command: &[String], places: &Places<'_>) -> Result<Vec<String>, UnknownPlace> {
     command.iter().map(|word| fill_word(word, places)).collect()
 }
@@ -27,14 +27,18 @@ pub(crate) fn fill(command: &[String], places: &Places<'_>) -> Result<Vec<String
 fn fill_word(word: &str, places: &Places<'_>) -> Result<String, UnknownPlace> {
     let mut filled = String::new();
     let mut rest = word;
+    // `}}` is one brace only where a `{{` was: `{"a": {"b": {size}}}` must stay whole JSON.
+    let mut open = 0;
     while let Some(at) = rest.find(['{', '}']) {
         filled.push_str(&rest[..at]);
         let (before, tail) = (filled.ends_with('$'), &rest[at..]);
         if let Some(tail) = tail.strip_prefix("{{") {
             filled.push('{');
+            open += 1;
             rest = tail;
-        } else if let Some(tail) = tail.strip_prefix("}}") {
+        } else if let Some(tail) = tail.strip_prefix("}}").filter(|_| open > 0) {
             filled.push('}');
+            open -= 1;
             rest = tail;
         } else if let Some((place, tail)) = place_at(tail).filter(|_| !before) {
             filled.push_str(&value_of(place, places)?);
@@ -93,6 +97,9 @@ mod tests {
             ("${HOME} ${config}", "${HOME} ${config}"),
             ("awk '{ print $1 }'", "awk '{ print $1 }'"),
             (r#"{"json": 1}"#, r#"{"json": 1}"#),
+            (r#"{"a": {"b": {batch}}}"#, r#"{"a": {"b": 8}}"#),
+            (r#"{"a": {"b": 1}}"#, r#"{"a": {"b": 1}}"#),
+            ("{{{batch}}}", "{8}"),
             ("a{", "a{"),
             ("}", "}"),
             ("é{batch}é", "é8é"),

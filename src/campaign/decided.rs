@@ -54,6 +54,11 @@ impl Campaign {
         })
     }
 
+    /// Whether the containers stay when the campaign ends.
+    pub(crate) fn leaves_containers(&self) -> bool {
+        self.settings.strategy == ContainerStrategy::Persistent && !self.settings.auto_teardown
+    }
+
     /// The record of the campaign's folder.
     pub(crate) fn record(&self) -> PathBuf {
         record_of(&self.settings.state_dir)

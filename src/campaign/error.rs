@@ -48,7 +48,7 @@ pub(crate) enum CampaignError {
     Unwritable { path: PathBuf, source: std::io::Error },
     #[error("service `{service}` can't write its results in the container (`{}`)", folder.display())]
     UnwritableInside { service: String, folder: PathBuf, log: PathBuf },
-    #[error("image `{image}` of service `{service}` could not be made")]
+    #[error("image `{image}` of service `{service}` is missing and could not be built or pulled")]
     NoImage { service: String, image: String, source: Box<EngineError> },
     #[error("service `{service}` already runs in container `{container}`, which lem did not start")]
     Foreign { service: String, container: String },

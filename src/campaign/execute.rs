@@ -158,11 +158,9 @@ async fn work(
 
 /// Containers that stay up are said, with the way to end them.
 fn report_left_running(campaign: &Campaign, report: &mut dyn FnMut(Event)) {
-    let persistent = campaign.settings.strategy == ContainerStrategy::Persistent;
-    if let (Some(site), true, false) = (&campaign.site, persistent, campaign.settings.auto_teardown)
-    {
+    if let (Some(site), true) = (&campaign.site, campaign.leaves_containers()) {
         report(Event::LeftRunning {
-            services: site.services().into_iter().map(str::to_owned).collect(),
+            services: site.everything().into_iter().map(str::to_owned).collect(),
             stop_with: format!("lem reap {}", site.owner),
         });
     }

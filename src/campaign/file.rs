@@ -261,7 +261,10 @@ impl CampaignFile {
             return refuse("execution.timeout", "a run can't end in no time");
         }
         if self.configs.is_empty() && self.grid.is_none() && self.experiments.is_empty() {
-            return refuse("configs", "no `configs`, `grid` or `experiments`: nothing to run");
+            return refuse(
+                "configs",
+                "there is nothing to run: add `configs`, `grid` or `experiments`",
+            );
         }
         Ok(())
     }

@@ -259,6 +259,7 @@ impl Runner<'_> {
         self.store.run_ended(&self.instance.id, run.position, &outcome)?;
         self.count(&outcome);
         let failed = verdict != Verdict::Completed;
+        let unreadable = result.is_none() && attempt.folder.join(run_folder::RESULT).exists();
         (self.report)(Event::RunEnded {
             run: attempt.run.clone(),
             experiment: self.plan.experiment(run).name.clone(),
@@ -271,7 +272,12 @@ impl Runner<'_> {
             result,
             log: observed.log.clone(),
             last_lines: if failed { lines } else { Vec::new() },
-            hint: verdict.hint().map(str::to_owned),
+            hint: match verdict {
+                Verdict::Completed | Verdict::NoResult if unreadable => {
+                    Some("result.json is there, but it is not JSON of this run".to_owned())
+                }
+                other => other.hint().map(str::to_owned),
+            },
         });
         self.after(verdict, attempt, observed)
     }

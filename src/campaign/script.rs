@@ -151,16 +151,17 @@ fn teardown(
     strategy: &Strategy,
     text: &mut String,
 ) -> fmt::Result {
-    let keep = campaign.settings.strategy == ContainerStrategy::Persistent
-        && !campaign.settings.auto_teardown;
     let project = match strategy {
         Strategy::Ephemeral(it) => &it.containers.project,
         Strategy::Persistent(it) => &it.containers.project,
         Strategy::Local(_) => return Ok(()),
     };
-    let removal = match (keep, site.containers.is_empty() && site.networks.is_empty()) {
+    let removal = match (
+        campaign.leaves_containers(),
+        site.containers.is_empty() && site.networks.is_empty(),
+    ) {
         (true, _) => return Ok(()),
-        (false, true) => project.down(10).to_string(),
+        (false, true) => project.down().to_string(),
         // Something is in the project already, which `down` would remove.
         (false, false) => format!(
             "docker ps --all --quiet --filter {} | xargs -r docker rm --force",

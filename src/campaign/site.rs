@@ -150,6 +150,12 @@ impl Site {
         set.into_iter().collect()
     }
 
+    /// Those services and what they depend on.
+    pub(crate) fn everything(&self) -> Vec<&str> {
+        let dependencies = self.dependencies.iter().map(|(name, _)| name.as_str());
+        self.services().into_iter().chain(dependencies).collect()
+    }
+
     /// What each service's containers look like from inside.
     pub(crate) fn worlds(&self) -> Result<Vec<World>, CampaignError> {
         self.services()

@@ -17,8 +17,6 @@ use crate::engine::reply::{self, Container};
 /// A question in a teardown; the whole has [`LIMIT`].
 const ASKING: Duration = Duration::from_secs(20);
 const LIMIT: Duration = Duration::from_secs(120);
-/// Between TERM and KILL of a held container.
-const GRACE: u64 = 10;
 
 /// What to remove, and how it is known.
 #[derive(Debug, Clone)]
@@ -116,12 +114,12 @@ impl Teardown {
         }
         // `down` takes the networks too, so there must have been none.
         if doomed.len() == all.len() && self.services_too && self.before.networks.is_empty() {
-            return say(&self.project.down(GRACE), deadline).map(|_| ());
+            return say(&self.project.down(), deadline).map(|_| ());
         }
         let services: Vec<&str> =
             doomed.iter().filter(|c| !c.one_off).map(|c| c.id.as_str()).collect();
         if !services.is_empty() {
-            say(&self.docker.stop(GRACE, &services), deadline)?;
+            say(&self.docker.stop(&services), deadline)?;
             say(&self.docker.remove(&services), deadline)?;
         }
         self.remove_new_networks(deadline)

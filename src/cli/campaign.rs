@@ -10,7 +10,7 @@ use super::flags::Flags;
 use super::render::{self, Progress};
 use super::runtime::block_on;
 use super::settings::{Layers, Source};
-use super::{exit, locks};
+use super::{exit, locks, traces};
 use crate::campaign::decided::{Campaign, record_of};
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::Event;
@@ -159,6 +159,7 @@ async fn start(
         campaign.site.as_ref().map(|site| locks::project(site, &campaign.name)).transpose()?;
     render::plan(&campaign, runs, source);
     if !agreed(&campaign, manner.yes, source, cancel).await? {
+        render::say("nothing was started");
         return Ok(exit::DONE);
     }
     if let Some(site) = &mut campaign.site
@@ -171,8 +172,12 @@ async fn start(
     let mut progress = Progress::new(&campaign.plan, runs, manner.json, manner.verbose);
     make_images(&mut campaign, &mut progress, cancel).await?;
     locks::index(&campaign);
+    let traces = campaign.site.as_mut().map(traces::begin).transpose()?;
     let (summary, ended) =
         execute(&campaign, runs, &mut |event| progress.show(&event), cancel).await?;
+    if let Some(traces) = traces.filter(|_| !campaign.leaves_containers()) {
+        traces.end(&ended);
+    }
     progress.end();
     if !manner.json {
         render::summary(&summary);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::locks;
 use super::runtime::block_on;
-use super::{exit, render};
+use super::{exit, render, traces};
 use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
 use crate::engine::container::{COMPOSE_PROJECT, OWNER};
@@ -32,7 +32,7 @@ pub(super) struct PsArguments {
 pub(super) struct ReapArguments {
     /// Only these Compose projects
     projects: Vec<String>,
-    /// Also the containers of runs that still run: their lem may be another user's
+    /// Also containers of runs that still run: their lem may be another user's, unseen from here
     #[arg(long)]
     force: bool,
     /// Print the docker lines, and change nothing
@@ -62,7 +62,11 @@ pub(super) fn ps(arguments: &PsArguments) -> ExitCode {
             .await?
             .into_iter()
             .map(|container| Row {
-                used_by: holder(&engine, &container).map(|holder| holder.to_string()),
+                used_by: container
+                    .owner
+                    .as_deref()
+                    .and_then(|project| holder(&engine, project))
+                    .map(|holder| holder.to_string()),
                 project: container.project,
                 service: container.service,
                 container: container.name,
@@ -88,7 +92,7 @@ fn table(rows: &[Row]) -> String {
     table.load_style(presets::NOTHING);
     table.set_header(["PROJECT", "SERVICE", "CONTAINER", "STATE", "CREATED", "USED BY"]);
     for row in rows {
-        let used_by = row.used_by.as_deref().unwrap_or("nobody");
+        let used_by = row.used_by.as_deref().unwrap_or("no lem known here");
         table.add_row([
             &row.project,
             &row.service,
@@ -105,10 +109,16 @@ fn table(rows: &[Row]) -> String {
 pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
     block_on(async |cancel| {
         let engine = Engine::connect(cancel).await?;
+        let wanted = |project: &String| {
+            arguments.projects.is_empty() || arguments.projects.contains(project)
+        };
         let mut projects: BTreeMap<String, Vec<Container>> = BTreeMap::new();
+        for project in traces::projects(&engine.id)?.into_iter().filter(&wanted) {
+            projects.entry(project).or_default();
+        }
         for container in owned(&engine, cancel).await? {
             let owner = container.owner.clone().unwrap_or_default();
-            if arguments.projects.is_empty() || arguments.projects.contains(&owner) {
+            if wanted(&owner) {
                 projects.entry(owner).or_default().push(container);
             }
         }
@@ -117,54 +127,84 @@ pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
         }
         let mut code = exit::DONE;
         for (project, containers) in projects {
-            if let Some(holder) = containers.first().and_then(|c| holder(&engine, c)) {
-                render::say(&format!("skipped {project}: in use by {holder}"));
-                code = exit::BUSY;
-                continue;
+            match spared(&engine, &project, &containers, arguments) {
+                Some(reason) => {
+                    render::say(&format!("skipped {project}: {reason}"));
+                    code = exit::BUSY;
+                }
+                None => {
+                    clean(&engine, &project, &containers, arguments.dry_run, cancel).await?;
+                }
             }
-            // A run ends within seconds of its lem, so one that runs has a lem somewhere.
-            let alive = |c: &&Container| c.one_off && matches!(&*c.state, "created" | "running");
-            if let Some(run) = containers.iter().find(alive).filter(|_| !arguments.force) {
-                let name = &run.name;
-                render::say(&format!("skipped {project}: {name} still runs; `--force` removes it"));
-                code = exit::BUSY;
-                continue;
-            }
-            project_of(&engine, &project, &containers, arguments.dry_run, cancel).await?;
         }
         Ok(code)
     })
 }
 
+/// Why a project is left alone.
+///
+/// Locks are seen only by those who share a state folder, and another user's lem may not. So what
+/// runs is taken for somebody's: a run ends within seconds of its lem, and a held container is
+/// removed only where its project is named.
+fn spared(
+    engine: &Engine,
+    project: &str,
+    containers: &[Container],
+    arguments: &ReapArguments,
+) -> Option<String> {
+    if let Some(holder) = holder(engine, project) {
+        return Some(format!("in use by {holder}"));
+    }
+    let mut alive = containers.iter().filter(|c| matches!(&*c.state, "created" | "running"));
+    let run = alive.clone().find(|container| container.one_off);
+    match (run, alive.next()) {
+        _ if arguments.force => None,
+        (Some(run), _) => Some(format!("{} still runs; `--force` removes it", run.name)),
+        (None, Some(held)) if arguments.projects.is_empty() => {
+            Some(format!("{} still runs; `lem reap {project}` removes it", held.name))
+        }
+        _ => None,
+    }
+}
+
 /// Removes a dead lem's containers of one project; its networks too, if nothing else is left in it.
-async fn project_of(
+async fn clean(
     engine: &Engine,
     project: &str,
     containers: &[Container],
     dry_run: bool,
     cancel: &Cancel,
 ) -> Result<(), CampaignError> {
-    let ids: Vec<&str> = containers.iter().map(|c| c.name.as_str()).collect();
-    let remove = engine.docker.remove(&ids);
+    let names: Vec<&str> = containers.iter().map(|c| c.name.as_str()).collect();
+    let list = engine.docker.list(&format!("{COMPOSE_PROJECT}={project}"));
+    let all = reply::containers(&ask(&list, cancel).await?).map_err(EngineError::from)?;
+    let others = all.iter().any(|container| !container.belongs_to(project));
+    let networks = ask(&engine.docker.networks(project), cancel).await?;
+    let networks: Vec<String> = networks.lines().map(str::to_owned).collect();
+    let remove = engine.docker.remove(&names);
+    let remove_networks = engine.docker.remove_networks(&networks);
+    let networks_too = !others && !networks.is_empty();
     if dry_run {
-        render::out(&remove.to_string());
+        let lines = [(!names.is_empty(), remove), (networks_too, remove_networks)];
+        lines.iter().filter(|(needed, _)| *needed).for_each(|(_, l)| render::out(&l.to_string()));
         return Ok(());
     }
-    let path = locks::path_of_project(&engine.id, project)?;
     // Held for the removal, so that no campaign starts into it.
+    let path = locks::path_of_project(&engine.id, project)?;
     let _lock = lock::take(&path, &lock::Holder::this("lem reap"))?;
-    process::remove(&remove, cancel).await?;
-    let list = engine.docker.list(&format!("{COMPOSE_PROJECT}={project}"));
-    let left = reply::containers(&ask(&list, cancel).await?).map_err(EngineError::from)?;
-    if left.is_empty() {
-        let networks = ask(&engine.docker.networks(project), cancel).await?;
-        let networks: Vec<String> = networks.lines().map(str::to_owned).collect();
-        if !networks.is_empty() {
-            // One that is in use stays: docker refuses, and that is right.
-            capture(&engine.docker.remove_networks(&networks), ASKING, cancel).await?;
-        }
+    if !names.is_empty() {
+        process::remove(&remove, cancel).await?;
     }
-    render::say(&format!("removed from {project}: {}", ids.join(", ")));
+    if networks_too {
+        // One that is in use stays: docker refuses, and that is right.
+        capture(&remove_networks, ASKING, cancel).await?;
+    }
+    traces::forget(&traces::path(&engine.id, project)?);
+    let networks =
+        if networks_too { format!("{} networks", networks.len()) } else { String::new() };
+    let what: Vec<&str> = names.into_iter().chain([networks.as_str()]).collect();
+    let what = what.join(", ");
+    render::say(&format!("removed from {project}: {}", what.trim_end_matches(", ")));
     Ok(())
 }
 
@@ -173,6 +213,6 @@ async fn owned(engine: &Engine, cancel: &Cancel) -> Result<Vec<Container>, Campa
     Ok(reply::containers(&text).map_err(EngineError::from)?)
 }
 
-fn holder(engine: &Engine, container: &Container) -> Option<lock::Holder> {
-    lock::holder(&locks::path_of_project(&engine.id, container.owner.as_deref()?).ok()?)
+fn holder(engine: &Engine, project: &str) -> Option<lock::Holder> {
+    lock::holder(&locks::path_of_project(&engine.id, project).ok()?)
 }

@@ -89,7 +89,11 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
                 .to_owned()
         }
         E::NoService { service, known, .. } => no_service(service, known),
-        E::Place(_) => "write `{{` and `}}` for braces that are meant as such".to_owned(),
+        E::Place(_) => {
+            "known: config, result, results, backend, cycle, keys of the experiment, and \
+                        dataset and num_samples where the campaign sets them; `{{…}}` are braces"
+                .to_owned()
+        }
         E::ReadOnlyResults(_) => "mount the results without `:ro`".to_owned(),
         E::NoInner { .. } => {
             "`make install` puts both builds in place; LEM_CONTAINER_BIN names another".to_owned()
@@ -98,14 +102,10 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::UnwritableInside { log, .. } => {
             format!("the container's user can't reach the folder; see {}", log.display())
         }
-        E::NoImage { .. } => {
-            "see what it says: `docker compose build`, `docker compose pull`".to_owned()
-        }
         E::Foreign { container, .. } => format!(
             "stop it (`docker stop {container}`), or let Compose recreate it: `--replace-running`"
         ),
         E::OneOff { container, .. } => format!("remove it: `docker rm -f {container}`"),
-        E::NotReady { .. } => "see `docker compose logs`".to_owned(),
         E::Busy { holder, .. } | E::Lock(LockError::Held { holder }) => {
             format!("wait for it, or end it: `kill {}`", holder.pid)
         }
@@ -127,6 +127,8 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         | E::NotUtf8 { .. }
         | E::Record(_)
         | E::Cancelled { .. }
+        | E::NoImage { .. }
+        | E::NotReady { .. }
         | E::Lock(LockError::Unusable { .. }) => return None,
     };
     Some(hint)

@@ -49,7 +49,7 @@ fn take(path: &Path, what: &str, campaign: &str) -> Result<Lock, CampaignError> 
 }
 
 /// The folder of an engine's state.
-fn engine_state(engine: &str) -> Result<PathBuf, CampaignError> {
+pub(super) fn engine_state(engine: &str) -> Result<PathBuf, CampaignError> {
     state_dir::of_engine(engine).map_err(|source| CampaignError::Unwritable {
         path: std::env::var_os(state_dir::VARIABLE)
             .map_or_else(|| "~/.local/state/lem".into(), PathBuf::from),

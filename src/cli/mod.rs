@@ -22,6 +22,8 @@ mod runtime;
 mod settings;
 #[cfg(feature = "host")]
 mod signals;
+#[cfg(feature = "host")]
+mod traces;
 
 use std::process::ExitCode;
 

@@ -133,13 +133,14 @@ impl Project {
 
     /// Removes every container and network of the project; never volumes, images or orphans.
     ///
-    /// Without `-f`, so that it needs no file and covers the services of every profile.
-    pub(crate) fn down(&self, grace_seconds: u64) -> Invocation {
+    /// Without `-f`, so that it needs no file and covers the services of every profile; without a
+    /// time, so that each container has its own.
+    pub(crate) fn down(&self) -> Invocation {
         let mut bare = self.clone();
         bare.files.clear();
         bare.profiles.clear();
         bare.env_files.clear();
-        bare.line().with(["down", "--timeout", &grace_seconds.to_string()])
+        bare.line().with(["down"])
     }
 }
 
@@ -213,9 +214,8 @@ mod tests {
     #[test]
     fn down_needs_no_file_and_never_touches_volumes_or_orphans() {
         assert_eq!(
-            project().down(10).to_string(),
-            "docker compose -p nightly --project-directory /w --progress quiet --ansi never down \
-             --timeout 10"
+            project().down().to_string(),
+            "docker compose -p nightly --project-directory /w --progress quiet --ansi never down"
         );
     }
 

@@ -61,9 +61,9 @@ impl Docker {
         self.line(["image", "inspect"]).with(references.iter().copied())
     }
 
-    /// TERM, then KILL after the grace.
-    pub(crate) fn stop(&self, grace_seconds: u64, ids: &[&str]) -> Invocation {
-        self.line(["stop", "--time", &grace_seconds.to_string()]).with(ids.iter().copied())
+    /// TERM, then KILL after each container's own grace.
+    pub(crate) fn stop(&self, ids: &[&str]) -> Invocation {
+        self.line(["stop"]).with(ids.iter().copied())
     }
 
     /// Starts a stopped container again with everything in it new.

@@ -108,6 +108,10 @@ impl Check<'_> {
 
 /// The word of `known` that `word` is probably a misspelling of.
 pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    // `config_gap` for `config_gap_seconds`.
+    if let Some(longer) = known.iter().find(|name| word.len() > 3 && name.starts_with(word)) {
+        return Some(longer);
+    }
     known
         .iter()
         .map(|name| (strsim::damerau_levenshtein(&word.to_lowercase(), name), *name))

@@ -117,6 +117,6 @@ fn plain_words(message: &str) -> String {
         other if other.starts_with("multiple YAML documents") => {
             "expected one document, found a second one (`---`)".to_owned()
         }
-        other => other.to_owned(),
+        other => other.replacen("unknown variant", "unknown value", 1),
     }
 }

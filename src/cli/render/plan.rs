@@ -35,7 +35,11 @@ pub(in crate::cli) fn plan(campaign: &Campaign, runs: &[Run], source: Source) {
     ));
     say(&table(campaign, runs));
     let line = |name: &str, value: &str| say(&format!("  {name:<9} {value}"));
-    line("strategy", &format!("{} ({source})", campaign.strategy_name()));
+    line("file", &campaign.file.display().to_string());
+    match campaign.site {
+        Some(_) => line("strategy", &format!("{} ({source})", campaign.strategy_name())),
+        None => line("strategy", &campaign.strategy_name()),
+    }
     if let Some(site) = &campaign.site {
         line(
             "engine",

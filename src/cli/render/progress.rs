@@ -74,6 +74,7 @@ impl Progress {
                 self.run_ended(event);
             }
             other => {
+                self.bar.set_message(String::new());
                 if let Some(line) = line(other) {
                     self.say(&line);
                 }
@@ -87,7 +88,9 @@ impl Progress {
         else {
             return;
         };
-        self.done += 1;
+        if *verdict != Verdict::Interrupted {
+            self.done += 1;
+        }
         self.measured += Duration::from_secs_f64(seconds.max(0.0));
         self.gaps.pop_front();
         self.bar.set_position(self.done as u64);
@@ -105,9 +108,9 @@ impl Progress {
         }
         if *verdict != Verdict::Completed {
             text.push_str(&format!("\n    log: {}", log.display()));
-            if let Some(hint) = hint {
-                text.push_str(&format!("\n    hint: {hint}"));
-            }
+        }
+        if let Some(hint) = hint {
+            text.push_str(&format!("\n    hint: {hint}"));
         }
         self.say(&text);
     }
@@ -167,10 +170,10 @@ fn line(event: &Event) -> Option<String> {
         Event::LeftRunning { services, stop_with } => {
             Some(format!("{} left running; to remove: {stop_with}", services.join(", ")))
         }
+        Event::TeardownStarted => Some("… stopping and removing containers".to_owned()),
         Event::CampaignStarted { .. }
         | Event::RunStarted { .. }
         | Event::RunEnded { .. }
-        | Event::TeardownStarted
         | Event::CampaignEnded(_) => None,
     }
 }

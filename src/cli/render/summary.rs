@@ -45,7 +45,7 @@ pub(in crate::cli) fn summary(summary: &Summary) {
         human(Duration::from_secs_f64(summary.seconds)),
     ));
     if summary.without_result > 0 {
-        out(&format!("{} completed runs left no result file", summary.without_result));
+        out(&format!("completed without a result: {}", summary.without_result));
     }
     for (service, restarts) in &summary.restarts {
         out(&format!("{service} was started again {restarts} times"));
