@@ -104,6 +104,34 @@ fn the_key_of_an_option_is_a_key_of_a_table() {
 }
 
 #[test]
+fn every_event_is_in_the_table_with_its_fields() {
+    let place = Place::empty("events");
+    place.write("a.yaml", "x: 1\n");
+    place.write(
+        "campaign.yaml",
+        "campaign_name: events\nconfigs: [a.yaml]\ncommand: [sh, -c, 'exit 3']\n\
+         execution: {cycles: 2, config_gap_seconds: 0, cycle_gap_seconds: 0.1}\n",
+    );
+    let output = place.lem(&["campaign", "--runner", "local", "--json"]).output().unwrap();
+    let rows = Page::read(CAMPAIGN_FILE).table("## Events");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let mut seen = BTreeSet::new();
+    for line in lines.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let event = event.as_object().unwrap();
+        let name = event["event"].as_str().unwrap();
+        let row = rows.iter().find(|row| row[0] == format!("`{name}`")).expect(name);
+        for field in event.keys().filter(|field| *field != "event") {
+            assert!(row[1].contains(&format!("`{field}`")), "{name}: {field}");
+        }
+        seen.insert(name.to_owned());
+    }
+    for name in ["campaign_started", "gap_started", "run_started", "run_ended", "campaign_ended"] {
+        assert!(seen.contains(name), "{name}: {seen:?}");
+    }
+}
+
+#[test]
 fn every_verdict_is_in_the_table() {
     let source = include_str!("../../src/campaign/verdict.rs");
     let words = source.split("fn word(").nth(1).unwrap().split("=> \"").skip(1);
