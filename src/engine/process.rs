@@ -7,14 +7,14 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader, PipeReader};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use duct::{Expression, Handle, ReaderHandle};
+use duct::{Expression, Handle};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::sync::watch;
@@ -218,35 +218,36 @@ impl Drop for Child {
 
 /// A child that talks until it is ended. Dropping it ends it.
 #[derive(Debug)]
-pub(crate) struct Stream(Arc<ReaderHandle>);
+pub(crate) struct Stream {
+    /// Closed by dropping, or by the kernel when this process is killed.
+    _lifeline: PipeWriter,
+}
 
 impl Stream {
     /// Starts a command and hands each line of its output to `line`, in a thread of its own;
     /// `line(None)` is the end.
+    ///
+    /// The command is a child of `lem run`, whose input is the lifeline: a `docker events` would
+    /// otherwise outlive a lem that is killed, for ever where nothing happens any more.
     pub(crate) fn start(
         invocation: &Invocation,
         mut line: impl FnMut(Option<&str>) + Send + 'static,
     ) -> Result<Self, EngineError> {
-        let expression = expression(invocation).stdin_null().stderr_null();
-        let reader = expression.reader().map_err(|source| not_started(invocation, source))?;
-        let reader = Arc::new(reader);
-        std::thread::spawn({
-            let reader = Arc::clone(&reader);
-            move || {
-                for text in BufReader::new(&*reader).lines() {
-                    let Ok(text) = text else { break };
-                    line(Some(&text));
-                }
-                line(None);
+        let failed = |source| not_started(invocation, source);
+        let lem = std::env::current_exe().map_err(failed)?;
+        let program = invocation.program.to_string_lossy();
+        let kept = Invocation::new(&lem, ["run", "--grace", "0", "--", &program])
+            .with(invocation.arguments.iter().map(String::as_str));
+        let (input, lifeline) = std::io::pipe().map_err(failed)?;
+        let reader = expression(&kept).stdin_file(input).stderr_null().reader().map_err(failed)?;
+        std::thread::spawn(move || {
+            for text in BufReader::new(reader).lines() {
+                let Ok(text) = text else { break };
+                line(Some(&text));
             }
+            line(None);
         });
-        Ok(Self(reader))
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
+        Ok(Self { _lifeline: lifeline })
     }
 }
 
@@ -258,9 +259,10 @@ fn expression(invocation: &Invocation) -> Expression {
         })
         .unchecked();
     // What the user's `COMPOSE_…` variables say was made into arguments; left in the environment
-    // they would say it again, to calls that it is not meant for.
+    // they would say it again, to calls that it is not meant for. A lem inside a run of another
+    // lem is a run of its own.
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("COMPOSE_") {
+        if name.to_string_lossy().starts_with("COMPOSE_") || name == "LEM_RUN_ID" {
             expression = expression.env_remove(name);
         }
     }

@@ -5,7 +5,9 @@ use nix::sys::signal::Signal;
 
 use crate::support::scene::campaign_words;
 use crate::support::stubborn::let_go;
-use crate::support::{Scene, Strategy, Stubborn, engine, in_both_strategies};
+use crate::support::{
+    Scene, Strategy, Stubborn, engine, eventually, in_both_strategies, processes,
+};
 
 in_both_strategies!(
     ctrl_c_ends_everything_and_a_resume_does_what_is_missing,
@@ -58,6 +60,11 @@ fn a_lem_that_is_killed_takes_its_run_with_it_and_a_resume_finishes(strategy: St
 
     run.lem.kill();
     run.leaves_nothing();
+    eventually("no client of the dead lem listens to events", || {
+        let owner = format!("dev.lem.owner={}", scene.project);
+        let mut lines = processes::command_lines();
+        (!lines.any(|line| line.contains("events") && line.contains(&owner))).then_some(())
+    });
 
     let_go(&scene);
     let resumed = scene.lem(&RESUME).expect(0);
