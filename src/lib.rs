@@ -9,7 +9,7 @@
 //! inner      ─► ground
 //! engine     ─► ground
 //! record     ─► ground
-//! ground     =  cancel, duration, durable, lock, state_dir, yaml
+//! ground     =  cancel, duration, durable, lock, mebibytes, state_dir, yaml
 //! ```
 //!
 //! `cli` is the rim: arguments, terminal, exit codes. `engine` is the adapter of the `docker`
@@ -35,6 +35,8 @@ mod experiment;
 mod inner;
 #[cfg(feature = "host")]
 mod lock;
+#[cfg(feature = "host")]
+mod mebibytes;
 #[cfg(feature = "host")]
 mod record;
 #[cfg(feature = "host")]

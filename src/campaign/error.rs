@@ -16,6 +16,14 @@ use crate::yaml::YamlError;
 pub(crate) enum CampaignError {
     #[error("there is no campaign file `{}`", path.display())]
     NoCampaignFile { path: PathBuf },
+    #[error("no file matches `{pattern}`")]
+    NoMatch { pattern: String },
+    #[error("a campaign of {files} experiment files needs a name")]
+    Unnamed { files: usize },
+    #[error("`{}` is a campaign of its own, with a name of its own", path.display())]
+    NamedTwice { path: PathBuf },
+    #[error("experiment file `{}` extends itself", path.display())]
+    ExtendsItself { path: PathBuf },
     #[error(transparent)]
     File(#[from] YamlError),
     #[error("`{key}` in `{}`: {reason}", path.display())]

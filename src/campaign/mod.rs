@@ -23,6 +23,7 @@ pub(crate) mod experiments;
 pub(crate) mod file;
 pub(crate) mod grid;
 mod local;
+mod order;
 pub(crate) mod override_file;
 mod persistent;
 pub(crate) mod plan;

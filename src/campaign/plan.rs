@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::file::Structure;
+use super::order::order;
 
 /// An experiment: a configuration and what a run of it needs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,28 +59,8 @@ impl Plan {
         structure: Structure,
         seed: Option<u64>,
     ) -> Vec<Run> {
-        let all: Vec<usize> = (0..experiments.len()).collect();
-        let pairs: Vec<(usize, u32)> = match structure {
-            Structure::Interleaved => {
-                (1..=cycles).flat_map(|cycle| all.iter().map(move |&e| (e, cycle))).collect()
-            }
-            Structure::Grouped => {
-                all.iter().flat_map(|&e| (1..=cycles).map(move |cycle| (e, cycle))).collect()
-            }
-            Structure::Shuffled => {
-                // ChaCha8 keeps a recorded seed reproducible across versions; StdRng would not.
-                let mut random = ChaCha8Rng::seed_from_u64(seed.unwrap_or_default());
-                (1..=cycles)
-                    .flat_map(|cycle| {
-                        let mut order = all.clone();
-                        order.shuffle(&mut random);
-                        order.into_iter().map(move |e| (e, cycle))
-                    })
-                    .collect()
-            }
-        };
         (1..)
-            .zip(pairs)
+            .zip(order(experiments.len(), cycles, structure, seed))
             .map(|(position, (experiment, cycle))| Run { position, experiment, cycle })
             .collect()
     }
@@ -95,7 +73,9 @@ impl Plan {
     pub(crate) fn gap(&self, last: Run, next: Run) -> Duration {
         let boundary = match self.structure {
             Structure::Grouped => last.experiment != next.experiment,
-            Structure::Interleaved | Structure::Shuffled => last.cycle != next.cycle,
+            Structure::Interleaved | Structure::Shuffled | Structure::Balanced => {
+                last.cycle != next.cycle
+            }
         };
         if boundary { self.cycle_gap } else { self.config_gap }
     }
@@ -236,36 +216,11 @@ mod tests {
         identify(names.iter().map(candidate).collect())
     }
 
-    fn order(structure: Structure, seed: Option<u64>) -> String {
-        let experiments = experiments(&["a", "b", "c"]);
-        let runs = Plan::order(&experiments, 2, structure, seed);
-        let name = |run: &Run| format!("{}{}", experiments[run.experiment].name, run.cycle);
-        runs.iter().map(name).collect::<Vec<_>>().join(" ")
-    }
-
     fn plan(structure: Structure) -> Plan {
         let experiments = experiments(&["a", "b"]);
         let runs = Plan::order(&experiments, 2, structure, None);
         let (config_gap, cycle_gap) = (Duration::from_secs(1), Duration::from_secs(10));
         Plan { experiments, runs, cycles: 2, structure, seed: None, config_gap, cycle_gap }
-    }
-
-    #[test]
-    fn interleaved_goes_through_all_experiments_then_again() {
-        assert_eq!(order(Structure::Interleaved, None), "a1 b1 c1 a2 b2 c2");
-    }
-
-    #[test]
-    fn grouped_repeats_an_experiment_before_the_next() {
-        assert_eq!(order(Structure::Grouped, None), "a1 a2 b1 b2 c1 c2");
-    }
-
-    #[test]
-    fn a_seed_fixes_the_shuffle_and_zero_is_a_seed() {
-        assert_eq!(order(Structure::Shuffled, Some(0)), order(Structure::Shuffled, Some(0)));
-        let orders: std::collections::HashSet<String> =
-            (0..20).map(|seed| order(Structure::Shuffled, Some(seed))).collect();
-        assert!(orders.len() > 5, "{orders:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::file::ContainerStrategy;
+use super::file::{ContainerStrategy, HealthCheck, Retry, StopAfter};
 
 /// Where the runs of a campaign take place.
 #[derive(
@@ -36,6 +36,36 @@ pub(crate) enum Foreign {
     Replace,
 }
 
+/// What a run in a held container finds warm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ColdStart {
+    /// Whatever the last run left.
+    #[default]
+    No,
+    /// The files that the last run left, none of its processes.
+    Restart,
+    /// Nothing.
+    NewContainer,
+}
+
+/// Who is told what becomes of a campaign.
+#[derive(Clone)]
+pub(crate) struct Notifications {
+    /// A secret: it is shown and stored nowhere.
+    pub webhook_url: Option<String>,
+    pub command: Option<Vec<String>>,
+    pub on_start: bool,
+    pub on_complete: bool,
+    pub on_failure: bool,
+    pub on_interrupt: bool,
+}
+
+impl std::fmt::Debug for Notifications {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Notifications { webhook_url: (secret), .. }")
+    }
+}
+
 /// The settings of one campaign. Paths are absolute.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -53,13 +83,27 @@ pub(crate) struct Settings {
     pub pass_environment: Vec<String>,
     /// Time limit of one run.
     pub timeout: Option<Duration>,
+    /// A run that says nothing for so long is stopped.
+    pub idle_timeout: Option<Duration>,
     pub start_timeout: Duration,
     /// Between TERM and KILL.
     pub stop_grace: Duration,
     pub require_result: bool,
+    /// When a failed run is tried again.
+    pub retry: Retry,
+    /// After how many failed runs the campaign ends.
+    pub stop_after: Option<StopAfter>,
+    /// How clean the GPUs must be before a run.
+    pub health: HealthCheck,
+    pub cold_start: ColdStart,
+    /// Keys of the experiments that the summary groups by; none: by experiment.
+    pub group_by: Vec<String>,
+    pub notifications: Notifications,
     pub results_dir: PathBuf,
     pub configs_dir: PathBuf,
     pub state_dir: PathBuf,
+    /// The manifest's name in the state folder.
+    pub manifest_filename: String,
     pub warmup_prompts: u32,
     pub warmup_timeout: Duration,
     /// The campaign file's folder, where local runs start.

@@ -4,13 +4,14 @@
 //! lem's marks say whether the command began and how it ended; the engine says who was killed for
 //! memory; only then does the client's exit code count.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::process::Exit;
 use crate::inner::mark::{EndReason, EndedMark};
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
     /// Exit code 0, and a result where one is required.
@@ -33,6 +34,12 @@ pub(crate) enum Verdict {
     /// The engine went away: what became of the run is not known.
     EngineLost,
     TimedOut,
+    /// It said nothing for as long as `idle_timeout`.
+    Idle,
+    /// The container lost the GPU.
+    GpuLost,
+    /// Others kept the GPU full, so it was not started.
+    GpuBusy,
     /// The user ended it.
     Interrupted,
 }
@@ -42,6 +49,8 @@ pub(crate) enum Verdict {
 pub(crate) enum Stopped {
     User,
     TimeLimit,
+    /// It said nothing for too long.
+    Silence,
     /// No sign of the command within the start limit.
     NoStart,
 }
@@ -69,6 +78,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
     match (evidence.stopped, evidence.ended) {
         (Some(Stopped::User), _) => Verdict::Interrupted,
         (Some(Stopped::NoStart), _) => Verdict::NotStarted,
+        (Some(Stopped::Silence), _) => Verdict::Idle,
         (_, Some(ended)) => by_mark(evidence, ended),
         (Some(Stopped::TimeLimit), None) => Verdict::TimedOut,
         (None, None) if evidence.started => by_client(evidence),
@@ -141,6 +151,9 @@ impl Verdict {
             Self::ImageMissing => "image_missing",
             Self::EngineLost => "engine_lost",
             Self::TimedOut => "timed_out",
+            Self::Idle => "idle",
+            Self::GpuLost => "gpu_lost",
+            Self::GpuBusy => "gpu_busy",
             Self::Interrupted => "interrupted",
         }
     }
@@ -165,6 +178,12 @@ impl Verdict {
             }
             Self::ImageMissing => Some("`docker compose build` or `docker compose pull` makes it"),
             Self::EngineLost => Some("check the engine (`docker info`), then `lem resume`"),
+            Self::Idle => Some("raise `execution.idle_timeout`, or let the run say something"),
+            Self::GpuLost => Some(
+                "the container lost the GPU; in persistent mode the next run gets a new one; see \
+                 `nvidia-smi` on the host",
+            ),
+            Self::GpuBusy => Some("`lem gpu` shows who holds it; `health_check` sets the limits"),
             Self::TimedOut => Some("raise `execution.timeout`, or make the run smaller"),
         }
     }

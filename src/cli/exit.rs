@@ -20,6 +20,10 @@ pub(super) fn code(error: &CampaignError) -> u8 {
     use CampaignError as E;
     match error {
         E::NoCampaignFile { .. }
+        | E::NoMatch { .. }
+        | E::Unnamed { .. }
+        | E::NamedTwice { .. }
+        | E::ExtendsItself { .. }
         | E::File(_)
         | E::Senseless { .. }
         | E::NoConfig { .. }
@@ -75,6 +79,12 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
     use CampaignError as E;
     let hint = match error {
         E::NoCampaignFile { .. } => "name the file: `lem campaign FILE`".to_owned(),
+        E::NoMatch { .. } => "quote a pattern only where lem should expand it".to_owned(),
+        E::Unnamed { .. } => "give it one: `--campaign-name NAME`".to_owned(),
+        E::NamedTwice { .. } => {
+            "run it by itself, without `--campaign-name`; several campaigns are several commands"
+                .to_owned()
+        }
         E::NoConfig { .. } => "paths in a campaign are relative to the campaign file".to_owned(),
         E::NoComposeFile { .. } => {
             "name one: `docker: {compose_file: …}` in the campaign, or `--compose-file`".to_owned()
@@ -124,6 +134,7 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::File(_)
         | E::Senseless { .. }
         | E::Grid(_)
+        | E::ExtendsItself { .. }
         | E::NotUtf8 { .. }
         | E::Record(_)
         | E::Cancelled { .. }
@@ -148,7 +159,7 @@ fn engine_hint(error: &EngineError) -> Option<String> {
     let hint = match error {
         E::DockerMissing => {
             "install it: https://docs.docker.com/engine/install/ (Debian, Ubuntu: `apt-get install \
-             docker.io`)"
+             docker.io`); `--runner local` needs none"
         }
         E::Down { .. } => {
             "start it (`systemctl start docker`, `service docker start`), or check DOCKER_HOST and \

@@ -1,11 +1,13 @@
 //! What of a campaign can be said on the command line or by a variable.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use serde::{Deserialize, Serialize};
 
-use crate::campaign::file::{ContainerStrategy, Structure};
+use crate::campaign::file::{ContainerStrategy, StopAfter, Structure};
 use crate::campaign::settings::RunnerKind;
 use crate::duration::{NotATime, Time};
 
@@ -49,6 +51,30 @@ pub(super) struct Flags {
     /// Time limit of each run
     #[arg(long, value_name = "TIME", value_parser = some_time)]
     pub timeout: Option<Time>,
+    /// Stop a run that says nothing for so long
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
+    pub idle_timeout: Option<Time>,
+    /// End the campaign after so many failed runs: a number, or a share such as 50%
+    #[arg(long, value_name = "N")]
+    pub stop_after_failures: Option<StopAfter>,
+    /// Prompts that an experiment warms up with
+    #[arg(long, value_name = "N")]
+    pub warmup_prompts: Option<u32>,
+    /// Time that an experiment may warm up
+    #[arg(long, value_name = "TIME")]
+    pub warmup_timeout: Option<Time>,
+    /// Start every run in a new container, with nothing warm
+    #[arg(long)]
+    pub force_cold_start: bool,
+    /// Let runs find what the last one left, whatever the campaign says
+    #[arg(long, overrides_with = "force_cold_start")]
+    pub no_force_cold_start: bool,
+    /// Group the summary by these keys of the experiments
+    #[arg(long, value_name = "KEY,…", value_delimiter = ',')]
+    pub group_by: Vec<String>,
+    /// The backend of experiments that name none
+    #[arg(long, env = "LEM_BACKEND", value_name = "NAME")]
+    pub backend: Option<String>,
     /// Dataset for the default command
     #[arg(short, long, value_name = "NAME")]
     pub dataset: Option<String>,
@@ -58,6 +84,16 @@ pub(super) struct Flags {
     /// Where results go
     #[arg(short = 'o', long, env = "LEM_RESULTS_DIR", value_name = "DIR")]
     pub results_dir: Option<PathBuf>,
+    /// The name of a campaign of experiment files
+    #[arg(long, value_name = "NAME")]
+    pub campaign_name: Option<String>,
+    /// The experiment files of a campaign that has no file of its own.
+    #[arg(skip)]
+    pub experiment_files: Vec<PathBuf>,
+    /// The variables, not flags, that said something.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub variables: BTreeSet<String>,
 }
 
 impl Flags {
@@ -76,10 +112,41 @@ impl Flags {
             config_gap: self.config_gap.or(earlier.config_gap),
             cycle_gap: self.cycle_gap.or(earlier.cycle_gap),
             timeout: self.timeout.or(earlier.timeout),
+            idle_timeout: self.idle_timeout.or(earlier.idle_timeout),
+            stop_after_failures: self.stop_after_failures.or(earlier.stop_after_failures),
+            warmup_prompts: self.warmup_prompts.or(earlier.warmup_prompts),
+            warmup_timeout: self.warmup_timeout.or(earlier.warmup_timeout),
+            force_cold_start: self.force_cold_start
+                || (earlier.force_cold_start && !self.no_force_cold_start),
+            no_force_cold_start: self.no_force_cold_start
+                || (earlier.no_force_cold_start && !self.force_cold_start),
+            group_by: if self.group_by.is_empty() { earlier.group_by } else { self.group_by },
+            backend: self.backend.or(earlier.backend),
             dataset: self.dataset.or(earlier.dataset),
             sample_size: self.sample_size.or(earlier.sample_size),
             results_dir: self.results_dir.or(earlier.results_dir),
+            campaign_name: self.campaign_name.or(earlier.campaign_name),
+            experiment_files: if self.experiment_files.is_empty() {
+                earlier.experiment_files
+            } else {
+                self.experiment_files
+            },
+            variables: self.variables,
         }
+    }
+
+    /// Whether `--force-cold-start` or its opposite is said.
+    pub(super) fn cold_start(&self) -> Option<bool> {
+        match (self.force_cold_start, self.no_force_cold_start) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        }
+    }
+
+    /// The keys of `--group-by`, if it is said.
+    pub(super) fn group_by(&self) -> Option<Vec<String>> {
+        Some(self.group_by.clone()).filter(|keys| !keys.is_empty())
     }
 
     /// With paths that still mean the same in another folder.
@@ -87,8 +154,22 @@ impl Flags {
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         self.compose_file = self.compose_file.map(absolute);
         self.results_dir = self.results_dir.map(absolute);
+        self.experiment_files = self.experiment_files.into_iter().map(absolute).collect();
         self
     }
+}
+
+/// The variables that said something on the command line of the innermost command.
+pub(super) fn variables(definition: &clap::Command, matches: &ArgMatches) -> BTreeSet<String> {
+    if let Some((name, matches)) = matches.subcommand() {
+        let inner = definition.find_subcommand(name);
+        return inner.map(|inner| variables(inner, matches)).unwrap_or_default();
+    }
+    let from_variable = |argument: &&clap::Arg| {
+        matches.value_source(argument.get_id().as_str()) == Some(ValueSource::EnvVariable)
+    };
+    let names = definition.get_arguments().filter(from_variable).filter_map(clap::Arg::get_env);
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 /// A run can't end in no time.

@@ -27,7 +27,7 @@ mod traces;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Run LLM experiments and model servers on your own GPUs with Docker Compose.
 #[derive(Debug, Parser)]
@@ -42,7 +42,7 @@ enum Command {
     #[cfg(feature = "host")]
     Campaign(Box<campaign::Arguments>),
     #[cfg(feature = "host")]
-    Resume(resume::Arguments),
+    Resume(Box<resume::Arguments>),
     #[cfg(feature = "host")]
     Ps(containers::PsArguments),
     #[cfg(feature = "host")]
@@ -55,18 +55,45 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    match parse() {
+        Ok(cli) => dispatch(cli.command),
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }
-    };
-    match cli.command {
+    }
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let mut definition = Cli::command();
+    let matches = definition.try_get_matches_from_mut(std::env::args_os())?;
+    #[cfg_attr(not(feature = "host"), expect(unused_mut, reason = "no command has such flags"))]
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
+    #[cfg(feature = "host")]
+    if let Some(flags) = cli.command.flags() {
+        flags.variables = flags::variables(&definition, &matches);
+    }
+    Ok(cli)
+}
+
+#[cfg(feature = "host")]
+impl Command {
+    /// The flags of a campaign, where the command takes them.
+    fn flags(&mut self) -> Option<&mut flags::Flags> {
+        match self {
+            Self::Campaign(arguments) => Some(&mut arguments.flags),
+            Self::Resume(arguments) => Some(&mut arguments.flags),
+            _ => None,
+        }
+    }
+}
+
+fn dispatch(command: Command) -> ExitCode {
+    match command {
         #[cfg(feature = "host")]
         Command::Campaign(arguments) => campaign::run(*arguments),
         #[cfg(feature = "host")]
-        Command::Resume(arguments) => resume::run(arguments),
+        Command::Resume(arguments) => resume::run(*arguments),
         #[cfg(feature = "host")]
         Command::Ps(arguments) => containers::ps(&arguments),
         #[cfg(feature = "host")]

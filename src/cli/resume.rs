@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// The campaign file
     file: Option<PathBuf>,
     #[command(flatten)]
-    flags: Flags,
+    pub flags: Flags,
     #[command(flatten)]
     manner: Manner,
 }
@@ -33,10 +33,11 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         Err(error) => return render::error(&error),
     };
     campaign::run(campaign::Arguments {
-        file: Some(file),
+        files: vec![file],
         flags: arguments.flags,
         resume: true,
         fresh: false,
+        validate_only: false,
         manner: arguments.manner,
     })
 }

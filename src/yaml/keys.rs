@@ -1,8 +1,7 @@
 //! Unknown keys: each is an error that names its place and the nearest key that exists.
 //!
 //! What may stand where is read from the JSON Schema of the Rust type, so a key is written once.
-//! `x-…` keys pass everywhere, as in Compose files. Keys that the format names but this version
-//! doesn't act on are refused too: a key that is silently ignored is a wrong result.
+//! `x-…` keys pass everywhere, as in Compose files.
 
 use std::path::Path;
 
@@ -13,19 +12,13 @@ use serde_json::Value;
 use super::tree::Node;
 use super::{Place, YamlError, located, parse, text_of, to_usize};
 
-/// Keys, as dotted paths, that the format names and this version does not act on.
-pub(crate) type Later = &'static [&'static str];
-
 /// Reads a file into `T`, refusing every key that `T` does not have.
-pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
-    path: &Path,
-    later: Later,
-) -> Result<T, YamlError> {
+pub(crate) fn read<T: DeserializeOwned + JsonSchema>(path: &Path) -> Result<T, YamlError> {
     let text = text_of(path)?;
     // Shape first: `cycels: 3` is better news than the missing key that follows from it.
     let tree: Node = serde_yaml::from_str(&text).map_err(|error| located(path, &text, &error))?;
     let root = SchemaGenerator::default().into_root_schema_for::<T>();
-    Check { path, text: &text, root: &root, later }.node(&tree, root.as_value(), "")?;
+    Check { path, text: &text, root: &root }.node(&tree, root.as_value(), "")?;
     parse(path, &text)
 }
 
@@ -33,7 +26,6 @@ struct Check<'a> {
     path: &'a Path,
     text: &'a str,
     root: &'a Schema,
-    later: Later,
 }
 
 impl Check<'_> {
@@ -92,11 +84,6 @@ impl Check<'_> {
     ) -> YamlError {
         let (line, column) = (to_usize(key.referenced.line()), to_usize(key.referenced.column()));
         let place = Box::new(Place::new(self.path, self.text, line, column));
-        if self.later.contains(&here) {
-            let message = format!("`{here}` is not supported yet");
-            let help = Some("remove the key; it would have no effect in this version".to_owned());
-            return YamlError::Invalid { place, message, help };
-        }
         let known: Vec<&str> = known.collect();
         let help = match nearest(&key.value, &known) {
             Some(name) => format!("did you mean `{name}`?"),

@@ -25,11 +25,16 @@ fn a_misspelt_key_is_found_and_the_right_one_is_named() {
 }
 
 #[test]
-fn a_key_of_a_later_version_is_not_ignored() {
-    refused(
-        "campaign_name: nightly\nconfigs: [a.yaml]\nexecution: {retry: 3}\n",
-        &["`execution.retry` is not supported yet", "campaign.yaml:3:13"],
-    );
+fn a_timetable_is_refused_with_the_way_to_make_one_and_one_that_is_off_is_not() {
+    let scene = Scene::without_containers();
+    for section in ["daemon: {enabled: true, interval: 6h}", "schedule: {at: '22:00'}"] {
+        scene.write("campaign.yaml", &format!("campaign_name: x\nconfigs: [a.yaml]\n{section}\n"));
+        scene.lem(&["campaign", "--dry-run"]).expect(2).says(&["systemd timer", "cron"]);
+    }
+    scene.write("a.yaml", "backend: x\n");
+    let off = "daemon: {enabled: false, interval: 6h}\nschedule: {enabled: false, days: [mon]}";
+    scene.write("campaign.yaml", &format!("campaign_name: x\nconfigs: [a.yaml]\n{off}\n"));
+    scene.lem(&["campaign", "--validate-only"]).expect(0);
 }
 
 #[test]

@@ -33,6 +33,10 @@ fn every_key_of_a_campaign_is_in_a_table_and_every_key_in_a_table_is_accepted() 
         ("### `execution`", format!("execution: {{{UNKNOWN}: 1}}")),
         ("### `docker`", format!("docker: {{{UNKNOWN}: 1}}")),
         ("### `io`", format!("io: {{{UNKNOWN}: 1}}")),
+        ("### `execution.retry`", format!("execution: {{retry: {{{UNKNOWN}: 1}}}}")),
+        ("### `health_check`", format!("health_check: {{{UNKNOWN}: 1}}")),
+        ("### `cold_start`", format!("cold_start: {{{UNKNOWN}: 1}}")),
+        ("### `notifications`", format!("notifications: {{{UNKNOWN}: 1}}")),
     ] {
         let known = known(&place, "campaign.yaml", &probe);
         assert_eq!(set(page.column(heading, 0)), known, "{heading}");
@@ -49,24 +53,6 @@ fn every_key_of_the_project_configuration_is_in_a_table() {
     ] {
         let known = known(&place, ".lem-config.yaml", &probe);
         assert_eq!(set(page.column(heading, 0)), known, "{heading}");
-    }
-}
-
-#[test]
-fn every_key_that_is_refused_as_not_supported_is_listed() {
-    let (page, place) = (Page::read(CAMPAIGN_FILE), Place::empty("later"));
-    let listed = page.column("### Not supported yet", 0);
-    let source = include_str!("../../src/campaign/file.rs");
-    let later = source.split("const LATER").nth(1).unwrap().split("];").next().unwrap();
-    assert_eq!(set(&listed), set(later.split('"').skip(1).step_by(2)));
-    for key in &listed {
-        let text = match key.split_once('.') {
-            Some((section, key)) => format!("{section}: {{{key}: 1}}\n"),
-            None => format!("{key}: 1\n"),
-        };
-        place.write("campaign.yaml", &text);
-        let complaint = place.complaint(&["campaign", "--dry-run"]);
-        assert!(complaint.contains(&format!("`{key}` is not supported yet")), "{complaint}");
     }
 }
 
@@ -93,7 +79,7 @@ fn every_option_and_variable_of_a_campaign_is_in_a_table() {
 fn the_key_of_an_option_is_a_key_of_a_table() {
     let page = Page::read(CAMPAIGN_FILE);
     let mut keys = set(page.column("## Keys", 0));
-    for section in ["execution", "docker", "io"] {
+    for section in ["execution", "docker", "io", "cold_start"] {
         let column = page.column(&format!("### `{section}`"), 0);
         keys.extend(column.into_iter().map(|key| format!("{section}.{key}")));
     }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub(super) use error::{error, failure_of_start};
 pub(super) use plan::{persistent_mode, plan};
-pub(super) use progress::Progress;
+pub(super) use progress::{Progress, Talk};
 pub(super) use prompt::{ask_resume, ask_start, can_ask};
 pub(super) use summary::summary;
 
@@ -33,4 +33,9 @@ pub(super) fn json<T: Serialize>(value: &T) {
     if let Ok(line) = serde_json::to_string(value) {
         out(&line);
     }
+}
+
+/// `1 run`, `2 runs`.
+pub(super) fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 
 use super::super::settings::Source;
-use super::say;
+use super::{counted, say};
 use crate::campaign::decided::Campaign;
 use crate::campaign::file::{ContainerStrategy, Structure};
 use crate::campaign::plan::Run;
@@ -17,11 +17,9 @@ const SHOWN: usize = 12;
 pub(in crate::cli) fn plan(campaign: &Campaign, runs: &[Run], source: Source) {
     let plan = &campaign.plan;
     let order = match (plan.structure, plan.seed) {
-        (Structure::Interleaved, _) => "interleaved".to_owned(),
-        (Structure::Grouped, _) => "grouped".to_owned(),
-        (Structure::Shuffled, seed) => format!("shuffled, seed {}", seed.unwrap_or_default()),
+        (Structure::Shuffled, Some(seed)) => format!("shuffled, seed {seed}"),
+        (structure, _) => structure.to_string(),
     };
-    let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let missing = match campaign.resumed {
         Some(_) => format!(", {} still to do", runs.len()),
         None => String::new(),

@@ -18,11 +18,22 @@ use crate::campaign::plan::{Plan, Run};
 use crate::campaign::verdict::Verdict;
 use crate::duration::human;
 
+/// How much is said while a campaign runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Talk {
+    /// Failures alone.
+    Little,
+    /// A line for each run, and a bar on a terminal.
+    Progress,
+    /// What the runs say, too.
+    Everything,
+}
+
 /// Shows what happens.
 pub(in crate::cli) struct Progress {
     json: bool,
     bar: ProgressBar,
-    verbose: bool,
+    talk: Talk,
     follower: Option<Follower>,
     total: usize,
     done: usize,
@@ -32,8 +43,8 @@ pub(in crate::cli) struct Progress {
 }
 
 impl Progress {
-    pub(in crate::cli) fn new(plan: &Plan, runs: &[Run], json: bool, verbose: bool) -> Self {
-        let target = if on_terminal() && !json {
+    pub(in crate::cli) fn new(plan: &Plan, runs: &[Run], json: bool, talk: Talk) -> Self {
+        let target = if on_terminal() && !json && talk != Talk::Little {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
@@ -46,7 +57,7 @@ impl Progress {
         Self {
             json,
             bar,
-            verbose,
+            talk,
             follower: None,
             total: runs.len(),
             done: 0,
@@ -64,7 +75,7 @@ impl Progress {
             Event::RunStarted { experiment, cycle, log, .. } => {
                 self.bar.enable_steady_tick(Duration::from_millis(500));
                 self.bar.set_message(format!("{experiment} (cycle {cycle}){}", self.eta()));
-                if self.verbose {
+                if self.talk == Talk::Everything {
                     self.follower = Some(Follower::start(log.clone(), self.bar.clone()));
                 }
             }
@@ -75,7 +86,7 @@ impl Progress {
             }
             other => {
                 self.bar.set_message(String::new());
-                if let Some(line) = line(other) {
+                if let Some(line) = line(other).filter(|_| self.talk != Talk::Little) {
                     self.say(&line);
                 }
             }
@@ -94,6 +105,9 @@ impl Progress {
         self.measured += Duration::from_secs_f64(seconds.max(0.0));
         self.gaps.pop_front();
         self.bar.set_position(self.done as u64);
+        if self.talk == Talk::Little && *verdict == Verdict::Completed {
+            return;
+        }
         let mark = if *verdict == Verdict::Completed { "✓" } else { "✗" };
         let width = self.total.to_string().len();
         let mut text = format!(

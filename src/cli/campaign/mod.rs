@@ -1,0 +1,149 @@
+//! `lem campaign`: from the file to the summary.
+
+mod check;
+mod decide;
+mod named;
+mod start;
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use self::check::check;
+use self::decide::{choose_resume, decide, earlier, locate};
+pub(super) use self::named::Named;
+use self::start::start;
+use super::flags::Flags;
+use super::render::{self, Talk};
+use super::runtime::block_on;
+use super::settings::source_of;
+use super::{exit, locks};
+use crate::campaign::decided::Campaign;
+use crate::campaign::error::CampaignError;
+use crate::campaign::plan::Run;
+use crate::campaign::{resume, script};
+use crate::cancel::Cancel;
+
+/// Run a campaign: many experiments, each in a container, in a chosen order.
+///
+/// Exit codes: 0 done; 1 at least one experiment failed; 2 the file or the usage is wrong; 3 the
+/// machine can't; 75 somebody else is using the project; 130, 143 or 129 after SIGINT, SIGTERM or
+/// SIGHUP.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The campaign file [default: campaign.yaml or campaign.yml], or experiment files
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub flags: Flags,
+    /// Go on with the campaign that was interrupted: exactly the runs that are missing
+    #[arg(long, conflicts_with = "fresh")]
+    pub resume: bool,
+    /// Start anew, whatever an earlier execution left undone
+    #[arg(long)]
+    pub fresh: bool,
+    /// Read and check the files, and do nothing else; no engine is asked
+    #[arg(long)]
+    pub validate_only: bool,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// How a campaign is gone about, whether it starts or goes on.
+#[derive(Debug, Args)]
+pub(super) struct Manner {
+    /// Let Compose recreate a needed container that lem did not start
+    #[arg(long)]
+    pub replace_running: bool,
+    /// Print what would be done as a shell script, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Answer the question with yes
+    #[arg(short, long)]
+    pub yes: bool,
+    /// One event per line on standard output, as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show what the runs say while they run
+    #[arg(short, long, overrides_with = "quiet")]
+    pub verbose: bool,
+    /// Say nothing but failures and the summary
+    #[arg(short, long, overrides_with = "verbose")]
+    pub quiet: bool,
+}
+
+impl Manner {
+    fn talk(&self) -> Talk {
+        match (self.quiet, self.verbose) {
+            (true, _) => Talk::Little,
+            (false, false) => Talk::Progress,
+            (false, true) => Talk::Everything,
+        }
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: Arguments) -> ExitCode {
+    block_on(async |cancel| drive(arguments, cancel).await)
+}
+
+async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignError> {
+    let mut flags = arguments.flags.clone();
+    let named = Named::find(&arguments.files, &mut flags)?;
+    if arguments.validate_only {
+        return validate(&arguments, flags, &named);
+    }
+    let state_dir = named.state_dir();
+    let _campaign_lock = (!arguments.manner.dry_run)
+        .then(|| locks::campaign(&state_dir, &named.file.campaign_name))
+        .transpose()?;
+    let earlier = earlier(&state_dir, &named.file.campaign_name)?;
+    let resumed = choose_resume(&arguments, earlier, &named.file.campaign_name)?;
+    let decided = decide(&arguments, flags, &named, resumed.as_ref())?;
+    let (campaign, rows) = locate(decided, named, resumed.as_ref(), cancel).await?;
+    let runs = match &resumed {
+        Some((instance, recorded)) if instance.plan == campaign.plan.fingerprint() => {
+            resume::missing(&campaign.plan, recorded)
+        }
+        Some(_) => return Err(CampaignError::Drifted { campaign: campaign.name }),
+        None => campaign.plan.runs.clone(),
+    };
+    check(&campaign)?;
+    if arguments.manner.dry_run {
+        return dry_run(&campaign, &runs);
+    }
+    let source = source_of(&rows, "docker.strategy");
+    start(campaign, &runs, source, &arguments.manner, cancel).await
+}
+
+/// Reads and checks the files.
+fn validate(arguments: &Arguments, flags: Flags, named: &Named) -> Result<u8, CampaignError> {
+    let decided = decide(arguments, flags, named, None)?;
+    check::places(&decided.plan, &decided.chosen.settings)?;
+    let plan = &decided.plan;
+    render::out(&format!(
+        "{} is valid: {} × {} = {}",
+        named.path.display(),
+        render::counted(plan.experiments.len(), "experiment"),
+        render::counted(plan.cycles as usize, "cycle"),
+        render::counted(plan.runs.len(), "run"),
+    ));
+    Ok(exit::DONE)
+}
+
+fn dry_run(campaign: &Campaign, runs: &[Run]) -> Result<u8, CampaignError> {
+    let mut stdout = std::io::stdout().lock();
+    let mut broken = false;
+    script::write(campaign, runs, &mut |text| {
+        // The reader may have seen enough; then there is nobody to write for.
+        broken = broken || stdout.write_all(text.as_bytes()).is_err();
+    })?;
+    Ok(exit::DONE)
+}
+
+/// Whether standard error is a terminal.
+pub(super) fn on_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}

@@ -1,0 +1,387 @@
+//! Settings: flag > `LEM_*` variable > campaign file > `./.lem-config.yaml` > user config > default.
+
+mod config_file;
+mod defaults;
+mod ledger;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub(super) use self::config_file::{ConfigFile, PROJECT_FILE, Verbosity, user_file};
+use self::defaults::{default_command, default_pass, plain};
+use self::ledger::{Ledger, Said};
+pub(super) use self::ledger::{Row, Source};
+use super::flags::Flags;
+use crate::campaign::error::CampaignError;
+use crate::campaign::file::{CampaignFile, ContainerStrategy, DockerKeys, Structure};
+use crate::campaign::settings::{ColdStart, Foreign, Notifications, RunnerKind, Settings};
+use crate::duration::Time;
+
+/// The variable that names the webhook, which is a secret and therefore has no flag.
+const WEBHOOK_URL: &str = "LEM_WEBHOOK_URL";
+/// The variable that says how much experiments say.
+const VERBOSITY: &str = "LLM_ENERGY_VERBOSITY";
+
+/// The configuration files, read.
+pub(super) struct Layers {
+    project: ConfigFile,
+    user: ConfigFile,
+}
+
+/// Every choice, and where each was said.
+pub(super) struct Chosen {
+    pub settings: Settings,
+    pub order: Order,
+    pub rows: Vec<Row>,
+}
+
+/// The order of runs.
+pub(super) struct Order {
+    pub cycles: u32,
+    pub structure: Structure,
+    pub seed: Option<u64>,
+    pub config_gap: Duration,
+    pub cycle_gap: Duration,
+}
+
+/// How a campaign is gone about this time, which no file says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manners {
+    pub foreign: Foreign,
+    /// `-q` or `-v`.
+    pub verbosity: Option<Verbosity>,
+}
+
+/// Where a setting was said.
+pub(super) fn source_of(rows: &[Row], key: &str) -> Source {
+    rows.iter().find(|row| row.key == key).map_or(Source::Default, |row| row.source)
+}
+
+impl Layers {
+    /// Reads `./.lem-config.yaml` and the user's configuration, where they exist.
+    pub(super) fn read() -> Result<Self, CampaignError> {
+        let here = std::env::current_dir().unwrap_or_default();
+        let user = user_file().map(|path| ConfigFile::read(&path)).transpose()?;
+        Ok(Self {
+            project: ConfigFile::read(&here.join(PROJECT_FILE))?,
+            user: user.unwrap_or_default(),
+        })
+    }
+
+    /// Makes every choice for the campaign in `file`, whose relative paths begin at `base`.
+    pub(super) fn resolve(
+        &self,
+        file: &CampaignFile,
+        base: &Path,
+        flags: &Flags,
+        manners: Manners,
+    ) -> Chosen {
+        let mut ledger = Ledger::default();
+        let order = self.order(file, flags, &mut ledger);
+        let settings = self.settings(file, base, flags, manners, &mut ledger);
+        ledger.redact("notifications.webhook_url");
+        Chosen { settings, order, rows: ledger.0 }
+    }
+
+    fn order(&self, file: &CampaignFile, flags: &Flags, ledger: &mut Ledger) -> Order {
+        let said = &file.execution;
+        let (project, user) = (&self.project.thermal_gaps, &self.user.thermal_gaps);
+        let cycles = Said::plain_flag(flags.cycles);
+        let structure = Said::plain_flag(flags.structure);
+        let config_gap = Said::plain_flag(flags.config_gap);
+        let cycle_gap = Said::plain_flag(flags.cycle_gap);
+        Order {
+            cycles: ledger.or("execution.cycles", cycles, [said.cycles, None, None], 3),
+            structure: ledger.or(
+                "execution.structure",
+                structure,
+                [said.structure, None, None],
+                Structure::default(),
+            ),
+            seed: ledger.choose(
+                "execution.seed",
+                Said::plain_flag(flags.seed),
+                [said.seed, None, None],
+            ),
+            config_gap: ledger
+                .or(
+                    "execution.config_gap_seconds",
+                    config_gap,
+                    [
+                        said.config_gap_seconds,
+                        project.between_experiments,
+                        user.between_experiments,
+                    ],
+                    Time::seconds(60),
+                )
+                .0,
+            cycle_gap: ledger
+                .or(
+                    "execution.cycle_gap_seconds",
+                    cycle_gap,
+                    [said.cycle_gap_seconds, project.between_cycles, user.between_cycles],
+                    Time::seconds(300),
+                )
+                .0,
+        }
+    }
+
+    fn settings(
+        &self,
+        file: &CampaignFile,
+        base: &Path,
+        flags: &Flags,
+        manners: Manners,
+        ledger: &mut Ledger,
+    ) -> Settings {
+        let execution = &file.execution;
+        let mut docker = Docker { layers: self, own: in_folder(&file.docker, base), ledger };
+        let strategy = docker.or(
+            "docker.strategy",
+            Said::flag(flags, "LEM_CONTAINER_STRATEGY", flags.container_strategy),
+            |keys| keys.strategy,
+            ContainerStrategy::Ephemeral,
+        );
+        let compose_file = docker.choose(
+            "docker.compose_file",
+            Said::flag(flags, "LEM_COMPOSE_FILE", flags.compose_file.clone()),
+            |keys| keys.compose_file.clone(),
+        );
+        let project_name = docker.choose(
+            "docker.project_name",
+            Said::flag(flags, "LEM_PROJECT_NAME", flags.project_name.clone()),
+            |keys| keys.project_name.clone(),
+        );
+        let hold_command =
+            docker.choose("docker.hold_command", Said::never(), |keys| keys.hold_command.clone());
+        let warmup_delay = docker.or(
+            "docker.warmup_delay",
+            Said::flag(flags, "LEM_WARMUP_DELAY", flags.warmup_delay),
+            |keys| keys.warmup_delay,
+            Time::seconds(0),
+        );
+        let auto_teardown = docker.or(
+            "docker.auto_teardown",
+            Said::flag(flags, "LEM_AUTO_TEARDOWN", flags.auto_teardown),
+            |keys| keys.auto_teardown,
+            true,
+        );
+        let health_timeout = docker.or(
+            "docker.health_timeout",
+            Said::never(),
+            |keys| keys.health_timeout,
+            Time::seconds(600),
+        );
+        let pass_environment = docker.or(
+            "docker.pass_environment",
+            Said::never(),
+            |keys| keys.pass_environment.clone(),
+            default_pass(),
+        );
+        let only = |ledger: &mut Ledger, key, flag: Option<Time>, said: Option<Time>| {
+            ledger.choose(key, Said::plain_flag(flag), [said, None, None]).map(|time| time.0)
+        };
+        let timeout = only(ledger, "execution.timeout", flags.timeout, execution.timeout);
+        let idle_timeout =
+            only(ledger, "execution.idle_timeout", flags.idle_timeout, execution.idle_timeout);
+        let seconds = |ledger: &mut Ledger, key, flag: Option<Time>, said, default| {
+            let default = Time::seconds(default);
+            ledger.or(key, Said::plain_flag(flag), [said, None, None], default).0
+        };
+        let start_timeout =
+            seconds(ledger, "execution.start_timeout", None, execution.start_timeout, 60);
+        let stop_grace =
+            seconds(ledger, "execution.stop_grace_period", None, execution.stop_grace_period, 10);
+        let warmup_timeout = seconds(
+            ledger,
+            "execution.warmup_timeout_seconds",
+            flags.warmup_timeout,
+            execution.warmup_timeout_seconds,
+            30,
+        );
+        let warmup_prompts = ledger.or(
+            "execution.warmup_prompts",
+            Said::plain_flag(flags.warmup_prompts),
+            [execution.warmup_prompts, None, None],
+            5,
+        );
+        let require_result = ledger.or(
+            "execution.require_result",
+            Said::never(),
+            [execution.require_result, None, None],
+            file.command.is_none(),
+        );
+        let stop_after = ledger.choose(
+            "execution.stop_after_failures",
+            Said::plain_flag(flags.stop_after_failures),
+            [execution.stop_after_failures, None, None],
+        );
+        let results_dir = ledger.or(
+            "io.results_dir",
+            Said::flag(flags, "LEM_RESULTS_DIR", flags.results_dir.clone()),
+            [
+                file.io.results_dir.as_ref().map(|dir| base.join(dir)),
+                self.project.results_dir.clone(),
+                self.user.results_dir.clone(),
+            ],
+            base.join("results"),
+        );
+        let group_by = ledger.or(
+            "group_by",
+            Said::plain_flag(flags.group_by()),
+            [Some(file.group_by.clone()).filter(|keys| !keys.is_empty()), None, None],
+            Vec::new(),
+        );
+        let cold = ledger.or(
+            "cold_start.force_cold_start",
+            Said::plain_flag(flags.cold_start()),
+            [Some(file.cold_start.force_cold_start).filter(|cold| *cold), None, None],
+            false,
+        );
+        let model = |ledger: &mut Ledger, key, flag: Option<String>, said: &Option<String>| {
+            ledger.choose(key, Said::plain_flag(flag), [said.clone(), None, None])
+        };
+        let dataset = model(ledger, "dataset", flags.dataset.clone(), &file.dataset);
+        let num_samples = ledger.choose(
+            "num_samples",
+            Said::plain_flag(flags.sample_size),
+            [file.num_samples, None, None],
+        );
+        let runner = Said::flag(flags, "LEM_RUNNER", flags.runner);
+        let runner = ledger.or("runner", runner, [None, None, None], RunnerKind::Docker);
+        Settings {
+            runner,
+            strategy,
+            compose_file: compose_file.map(|file| plain(&file)),
+            project_name,
+            hold_command,
+            warmup_delay: warmup_delay.0,
+            auto_teardown,
+            foreign: manners.foreign,
+            health_timeout: health_timeout.0,
+            pass_environment,
+            timeout,
+            idle_timeout,
+            start_timeout,
+            stop_grace,
+            require_result,
+            retry: execution.retry.clone().unwrap_or_default(),
+            stop_after,
+            health: file.health_check.clone(),
+            cold_start: match (cold, file.cold_start.restart_container) {
+                (true, _) => ColdStart::NewContainer,
+                (false, true) => ColdStart::Restart,
+                (false, false) => ColdStart::No,
+            },
+            group_by,
+            notifications: self.notifications(file, ledger),
+            results_dir: plain(&results_dir),
+            configs_dir: plain(&base.join(&file.io.configs_dir)),
+            state_dir: plain(&base.join(&file.io.state_dir)),
+            manifest_filename: file.io.manifest_filename.clone(),
+            warmup_prompts,
+            warmup_timeout,
+            base: base.to_owned(),
+            command: file
+                .command
+                .clone()
+                .unwrap_or_else(|| default_command(dataset.as_deref(), num_samples)),
+            dataset,
+            num_samples,
+            verbosity: self.verbosity(manners.verbosity, ledger),
+        }
+    }
+
+    fn notifications(&self, file: &CampaignFile, ledger: &mut Ledger) -> Notifications {
+        let (own, project, user) =
+            (&file.notifications, &self.project.notifications, &self.user.notifications);
+        let mut tells = |key, [own, project, user]: [Option<bool>; 3]| {
+            ledger.or(key, Said::never(), [own, project, user], true)
+        };
+        let on_start =
+            tells("notifications.on_start", [own.on_start, project.on_start, user.on_start]);
+        let on_complete = tells(
+            "notifications.on_complete",
+            [own.on_complete, project.on_complete, user.on_complete],
+        );
+        let on_failure = tells(
+            "notifications.on_failure",
+            [own.on_failure, project.on_failure, user.on_failure],
+        );
+        let on_interrupt = tells(
+            "notifications.on_interrupt",
+            [own.on_interrupt, project.on_interrupt, user.on_interrupt],
+        );
+        let variable = std::env::var(WEBHOOK_URL).ok().filter(|url| !url.is_empty());
+        let webhook_url = ledger.choose(
+            "notifications.webhook_url",
+            Said::variable(WEBHOOK_URL, variable),
+            [own.webhook_url.clone(), project.webhook_url.clone(), user.webhook_url.clone()],
+        );
+        let command = ledger.choose(
+            "notifications.command",
+            Said::never(),
+            [own.command.clone(), project.command.clone(), user.command.clone()],
+        );
+        Notifications { webhook_url, command, on_start, on_complete, on_failure, on_interrupt }
+    }
+
+    fn verbosity(&self, flag: Option<Verbosity>, ledger: &mut Ledger) -> String {
+        let word = |verbosity: Verbosity| match verbosity {
+            Verbosity::Quiet => "quiet".to_owned(),
+            Verbosity::Normal => "normal".to_owned(),
+            Verbosity::Verbose => "verbose".to_owned(),
+        };
+        let variable = std::env::var(VERBOSITY).ok().filter(|value| !value.is_empty());
+        let said = match flag {
+            Some(verbosity) => Said::plain_flag(Some(word(verbosity))),
+            None => Said::variable(VERBOSITY, variable),
+        };
+        let files = [None, self.project.verbosity.map(word), self.user.verbosity.map(word)];
+        ledger.or("verbosity", said, files, word(Verbosity::Normal))
+    }
+}
+
+/// The `docker` section, whose keys four places may say.
+struct Docker<'a> {
+    layers: &'a Layers,
+    own: DockerKeys,
+    ledger: &'a mut Ledger,
+}
+
+impl Docker<'_> {
+    fn choose<T: Serialize>(
+        &mut self,
+        key: &'static str,
+        said: Said<T>,
+        get: impl Fn(&DockerKeys) -> Option<T>,
+    ) -> Option<T> {
+        let files =
+            [get(&self.own), get(&self.layers.project.docker), get(&self.layers.user.docker)];
+        self.ledger.choose(key, said, files)
+    }
+
+    fn or<T: Serialize>(
+        &mut self,
+        key: &'static str,
+        said: Said<T>,
+        get: impl Fn(&DockerKeys) -> Option<T>,
+        default: T,
+    ) -> T {
+        let files =
+            [get(&self.own), get(&self.layers.project.docker), get(&self.layers.user.docker)];
+        self.ledger.or(key, said, files, default)
+    }
+}
+
+fn in_folder(keys: &DockerKeys, base: &Path) -> DockerKeys {
+    DockerKeys {
+        compose_file: keys.compose_file.as_ref().map(|path| base.join(path)),
+        ..keys.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;
