@@ -1,6 +1,7 @@
 //! What counts where several places say the same.
 
 use super::*;
+use crate::campaign::file::{ContainerStrategy, DockerKeys};
 
 fn file(strategy: Option<&str>) -> CampaignFile {
     let docker = strategy.map_or(serde_json::json!({}), |s| serde_json::json!({"strategy": s}));
