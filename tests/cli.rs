@@ -12,8 +12,12 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "cli/experiment_files.rs"]
+mod experiment_files;
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/limits.rs"]
+mod limits;
 #[path = "cli/local.rs"]
 mod local;
 #[path = "cli/machines.rs"]

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::error::CampaignError;
 use super::file::ContainerStrategy;
+use super::instance::{Inside, Instance};
 use super::override_file::{self, Between};
 use super::plan::Plan;
-use super::runner::{Inside, Instance};
 use super::settings::{RunnerKind, Settings};
 use super::site::Site;
 use crate::yaml;

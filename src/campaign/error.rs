@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::command::UnknownPlace;
+use super::file::StopAfter;
 use super::grid::GridError;
 use super::world::ReadOnlyResults;
 use crate::cancel::Signal;
@@ -80,6 +81,8 @@ pub(crate) enum CampaignError {
     Interrupted { signal: Signal },
     #[error("stopped by {signal} before anything began")]
     Cancelled { signal: Signal },
+    #[error("{failed} of {total} runs failed; `execution.stop_after_failures` is {limit}")]
+    TooManyFailures { failed: usize, total: usize, limit: StopAfter },
     #[error("the engine went away during run {run}")]
     EngineLost { run: String },
     #[error(transparent)]

@@ -28,6 +28,13 @@ pub(crate) enum Event {
         seconds: f64,
         next: String,
     },
+    /// A run that failed is tried again after a wait.
+    RetryWaiting {
+        run: String,
+        seconds: f64,
+        /// The try that comes, from 2.
+        attempt: u32,
+    },
     RunStarted {
         run: String,
         experiment: String,
@@ -53,6 +60,14 @@ pub(crate) enum Event {
         seconds: f64,
         /// Of that, the command itself.
         command_seconds: Option<f64>,
+        /// The pause before it, and the wait for a free GPU.
+        gap_seconds: f64,
+        gate_seconds: f64,
+        /// From the end of the last command to the beginning of this one: nothing of the campaign
+        /// was on the GPU.
+        idle_seconds: Option<f64>,
+        /// It will be tried again.
+        retried: bool,
         result: Option<PathBuf>,
         log: PathBuf,
         /// The end of the log, of a run that did not complete.
@@ -84,6 +99,8 @@ pub(crate) struct Summary {
     /// Completed runs without a result file.
     pub without_result: usize,
     pub seconds: f64,
+    /// The keys that the lines of `experiments` are grouped by; none: by experiment.
+    pub grouped_by: Vec<String>,
     pub experiments: Vec<ExperimentSummary>,
     /// How often each held container had to be started again.
     pub restarts: Vec<(String, u32)>,
@@ -112,6 +129,12 @@ pub(crate) struct TimeSpent {
     /// Starting and removing containers around the commands.
     pub containers: f64,
     pub gaps: f64,
+    /// Waiting for free, cool GPUs.
+    pub gate: f64,
+    /// Waiting before another try.
+    pub retries: f64,
+    /// Between the commands of runs: nothing of the campaign was on the GPU.
+    pub idle: f64,
     /// Services started and waited for, teardown.
     pub services: f64,
 }

@@ -12,11 +12,12 @@ use super::ephemeral::Ephemeral;
 use super::error::CampaignError;
 use super::event::{Event, Summary, TimeSpent};
 use super::file::ContainerStrategy;
+use super::instance::Instance;
 use super::local::Local;
 use super::persistent::Persistent;
 use super::plan::Run;
 use super::run_folder;
-use super::runner::{Instance, Runner, now, since};
+use super::runner::{Runner, Seen, now, since};
 use super::settings::Settings;
 use super::site::Site;
 use super::strategy::Strategy;
@@ -131,6 +132,7 @@ async fn work(
                 report,
                 cancel,
                 time: *time,
+                seen: Seen::default(),
             };
             let done = runner.run(runs).await;
             *time = runner.time;
@@ -269,7 +271,8 @@ pub(crate) fn choose(containers: Containers, settings: &Settings) -> Strategy {
     match settings.strategy {
         ContainerStrategy::Ephemeral => Strategy::Ephemeral(Ephemeral { containers }),
         ContainerStrategy::Persistent => {
-            Strategy::Persistent(Persistent::new(containers, settings.warmup_delay))
+            let (delay, cold) = (settings.warmup_delay, settings.cold_start);
+            Strategy::Persistent(Persistent::new(containers, delay, cold))
         }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod execute;
 pub(crate) mod experiments;
 pub(crate) mod file;
 pub(crate) mod grid;
+pub(crate) mod instance;
 mod local;
 mod order;
 pub(crate) mod override_file;

@@ -7,9 +7,10 @@ use super::attempt::{Attempt, Lifeline};
 use super::containers::Containers;
 use super::error::CampaignError;
 use super::ready::{self, Need};
+use super::settings::ColdStart;
 use super::world::{Entry, INNER};
 use crate::cancel::Cancel;
-use crate::engine::compose::Command;
+use crate::engine::compose::{Command, Existing};
 use crate::engine::error::EngineError;
 use crate::engine::invocation::Invocation;
 use crate::engine::process::Exit;
@@ -20,6 +21,7 @@ pub(crate) struct Persistent {
     pub containers: Containers,
     /// Pause after the containers have started.
     pub warmup_delay: Duration,
+    pub cold_start: ColdStart,
     held: BTreeMap<String, Held>,
 }
 
@@ -32,14 +34,23 @@ struct Held {
     restarts: u32,
     /// What a run left behind could not be ended in it.
     spoiled: bool,
+    /// A run has been in it since it was started.
+    used: bool,
 }
+
+/// Seconds between TERM and KILL of a held container: what holds it has nothing to lose.
+const RESTART_GRACE: u64 = 1;
 
 /// What makes another look necessary before the next exec.
 const CHANGES: [&str; 3] = ["die", "destroy", "pause"];
 
 impl Persistent {
-    pub(crate) fn new(containers: Containers, warmup_delay: Duration) -> Self {
-        Self { containers, warmup_delay, held: BTreeMap::new() }
+    pub(crate) fn new(
+        containers: Containers,
+        warmup_delay: Duration,
+        cold_start: ColdStart,
+    ) -> Self {
+        Self { containers, warmup_delay, cold_start, held: BTreeMap::new() }
     }
 
     /// `docker compose exec -T … SERVICE COMMAND`.
@@ -72,18 +83,22 @@ impl Persistent {
         ready::start_dependencies(&self.containers, cancel).await?;
         let services: Vec<String> =
             self.containers.worlds.iter().map(|world| world.service.clone()).collect();
-        self.hold(&services, cancel).await?;
+        self.hold(&services, Existing::BroughtUpToDate, cancel).await?;
         tokio::select! {
             () = tokio::time::sleep(self.warmup_delay) => Ok(()),
             _ = cancel.raised() => Err(EngineError::Cancelled.into()),
         }
     }
 
-    async fn hold(&mut self, services: &[String], cancel: &Cancel) -> Result<(), CampaignError> {
+    async fn hold(
+        &mut self,
+        services: &[String],
+        existing: Existing,
+        cancel: &Cancel,
+    ) -> Result<(), CampaignError> {
         let mark = self.containers.events.mark();
         let names: Vec<&str> = services.iter().map(String::as_str).collect();
-        let up =
-            self.containers.project.up(&names, crate::engine::compose::Existing::BroughtUpToDate);
+        let up = self.containers.project.up(&names, existing);
         ready::bring_up(&self.containers, &up, cancel).await?;
         let needs: Vec<(String, Need)> =
             services.iter().map(|service| (service.clone(), self.need(service))).collect();
@@ -92,6 +107,25 @@ impl Persistent {
             held.id = container.id;
             held.mark = mark;
             held.spoiled = false;
+            held.used = false;
+        }
+        Ok(())
+    }
+
+    /// The line that gives a service's next run a cold start, where one is wanted.
+    pub(crate) fn cooling(&self, service: &str) -> Option<Invocation> {
+        let project = &self.containers.project;
+        match self.cold_start {
+            ColdStart::No => None,
+            ColdStart::Restart => Some(project.restart(RESTART_GRACE, service)),
+            ColdStart::NewContainer => Some(project.up(&[service], Existing::Recreated)),
+        }
+    }
+
+    async fn cool(&mut self, service: &str, cancel: &Cancel) -> Result<(), CampaignError> {
+        if let Some(line) = self.cooling(service) {
+            ready::bring_up(&self.containers, &line, cancel).await?;
+            self.hold(&[service.to_owned()], Existing::BroughtUpToDate, cancel).await?;
         }
         Ok(())
     }
@@ -115,14 +149,19 @@ impl Persistent {
         let Some(held) = self.held.get_mut(&service) else { return Ok(false) };
         let changed = CHANGES.iter().any(|what| events.happened(held.mark, &held.id, what));
         if !changed && !unknown && !held.spoiled {
+            if std::mem::replace(&mut held.used, true) {
+                self.cool(&service, cancel).await?;
+                self.held.entry(service).and_modify(|held| held.used = true);
+            }
             return Ok(false);
         }
         if held.spoiled {
-            let restart = self.containers.docker.restart(1, &held.id);
+            let restart = self.containers.docker.restart(RESTART_GRACE, &held.id);
             self.containers.ask(&restart).await?;
         }
         held.restarts += 1;
-        self.hold(&[service], cancel).await?;
+        self.hold(std::slice::from_ref(&service), Existing::BroughtUpToDate, cancel).await?;
+        self.held.entry(service).and_modify(|held| held.used = true);
         Ok(true)
     }
 

@@ -1,12 +1,15 @@
 //! The loop: pause, start, watch, judge, record, again.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use backon::{BackoffBuilder, ExponentialBuilder};
+
 use super::attempt::Attempt;
-use super::command::{self, Places};
 use super::error::CampaignError;
 use super::event::{Event, TimeSpent};
+use super::file::Retry;
+use super::instance::Instance;
 use super::plan::{Plan, Run};
 use super::run_folder::{self, Writers};
 use super::settings::{RunnerKind, Settings};
@@ -18,98 +21,6 @@ use crate::engine::process::Exit;
 use crate::inner::EXIT_UNWRITABLE;
 use crate::record::{Outcome, RunState, Store};
 
-/// One execution of a campaign, as far as its runs need to know it.
-#[derive(Debug, Clone)]
-pub(crate) struct Instance {
-    /// A UUID.
-    pub id: String,
-    pub campaign: String,
-    /// The campaign's results folder on the host.
-    pub results: PathBuf,
-    /// The service of each experiment; empty in local runs.
-    pub service_of: Vec<String>,
-    /// What each service's containers see of it; empty in local runs.
-    pub inside: Vec<Inside>,
-    /// The experiment files' folder on the host, where it exists.
-    pub configs: Option<PathBuf>,
-}
-
-/// The folders of a campaign in the containers of a service.
-#[derive(Debug, Clone)]
-pub(crate) struct Inside {
-    pub service: String,
-    pub results: PathBuf,
-    pub configs: Option<PathBuf>,
-}
-
-impl Instance {
-    /// The id of a run: `4f2a9c1b-0001`.
-    pub(crate) fn run_id(&self, run: Run) -> String {
-        format!("{}-{:04}", &self.id[..8], run.position)
-    }
-
-    /// A try of a run, everything filled in.
-    pub(crate) fn attempt(
-        &self,
-        plan: &Plan,
-        run: Run,
-        number: u32,
-        settings: &Settings,
-    ) -> Result<Attempt, CampaignError> {
-        let experiment = plan.experiment(run);
-        let id = self.run_id(run);
-        let service = self.service_of.get(run.experiment).cloned();
-        let folder = self.results.join(&id);
-        let (inside, configs) =
-            match self.inside.iter().find(|i| Some(&i.service) == service.as_ref()) {
-                Some(seen) => (seen.results.join(&id), seen.configs.as_ref()),
-                None => (folder.clone(), self.configs.as_ref()),
-            };
-        let result = inside.join(run_folder::RESULT).to_string_lossy().into_owned();
-        let config = inside.join(run_folder::CONFIG).to_string_lossy().into_owned();
-        let mut fixed = vec![
-            ("config", config),
-            ("result", result.clone()),
-            ("results", inside.to_string_lossy().into_owned()),
-            ("cycle", run.cycle.to_string()),
-            ("backend", experiment.backend.clone().or_else(|| service.clone()).unwrap_or_default()),
-        ];
-        fixed.extend(settings.dataset.clone().map(|dataset| ("dataset", dataset)));
-        fixed.extend(settings.num_samples.map(|n| ("num_samples", n.to_string())));
-        let places =
-            Places { experiment: &experiment.name, fixed: &fixed, config: &experiment.config };
-        let command = command::fill(&settings.command, &places)?;
-        let mut environment = vec![
-            ("LEM_CAMPAIGN_ID", self.id.clone()),
-            ("LEM_CAMPAIGN_NAME", self.campaign.clone()),
-            ("LEM_CYCLE", run.cycle.to_string()),
-            ("LEM_TOTAL_CYCLES", plan.cycles.to_string()),
-            ("LEM_EXPERIMENT_ID", experiment.hash.clone()),
-            ("LEM_RUN_ID", id.clone()),
-            ("LEM_RESULT_PATH", result),
-            ("LEM_WARMUP_PROMPTS", settings.warmup_prompts.to_string()),
-            ("LEM_WARMUP_TIMEOUT", settings.warmup_timeout.as_secs_f64().to_string()),
-            ("LLM_ENERGY_VERBOSITY", settings.verbosity.clone()),
-        ];
-        environment.extend(configs.map(|path| ("LEM_CONFIGS_DIR", path.display().to_string())));
-        Ok(Attempt {
-            container: format!("lem-{id}-a{number}"),
-            run: id,
-            instance: self.id.clone(),
-            service,
-            environment: environment
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect(),
-            command,
-            folder,
-            folder_inside: inside,
-            timeout: settings.timeout,
-            grace: settings.stop_grace,
-        })
-    }
-}
-
 /// Everything the loop works with.
 pub(crate) struct Runner<'a> {
     pub instance: &'a Instance,
@@ -120,6 +31,19 @@ pub(crate) struct Runner<'a> {
     pub report: &'a mut dyn FnMut(Event),
     pub cancel: &'a Cancel,
     pub time: TimeSpent,
+    /// What this execution has seen so far.
+    pub seen: Seen,
+}
+
+/// What the loop remembers from run to run.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    failed: usize,
+    /// When the last command ended, by the clock of the marks.
+    command_ended: Option<jiff::Timestamp>,
+    /// Of the run that comes: its pause and its wait for a GPU, in seconds.
+    gap: f64,
+    gate: f64,
 }
 
 impl Runner<'_> {
@@ -133,6 +57,7 @@ impl Runner<'_> {
             }
             self.check_cancel()?;
             self.one(*run).await?;
+            self.enough_failures(runs.len())?;
             last = Some((*run, Instant::now()));
         }
         Ok(())
@@ -158,11 +83,48 @@ impl Runner<'_> {
             () = tokio::time::sleep(gap) => {}
             _ = self.cancel.raised() => {}
         }
-        self.time.gaps += began.elapsed().as_secs_f64();
+        self.seen.gap = since(began);
+        self.time.gaps += self.seen.gap;
         Ok(())
     }
 
+    fn enough_failures(&self, total: usize) -> Result<(), CampaignError> {
+        let failed = self.seen.failed;
+        match self.settings.stop_after {
+            Some(limit) if limit.reached(failed, total) => {
+                Err(CampaignError::TooManyFailures { failed, total, limit })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A run with all its tries.
     async fn one(&mut self, run: Run) -> Result<(), CampaignError> {
+        let mut waits = waits(&self.settings.retry);
+        loop {
+            let wait = waits.next();
+            let Tried { verdict, attempt } = self.try_once(run, wait.is_some()).await?;
+            let Some(wait) = wait.filter(|_| self.settings.retry.on.contains(&verdict)) else {
+                self.seen.failed += usize::from(verdict != Verdict::Completed);
+                return Ok(());
+            };
+            (self.report)(Event::RetryWaiting {
+                run: self.instance.run_id(run),
+                seconds: wait.as_secs_f64(),
+                attempt: attempt + 1,
+            });
+            let began = Instant::now();
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = self.cancel.raised() => {}
+            }
+            self.time.retries += since(began);
+            self.check_cancel()?;
+        }
+    }
+
+    /// One try, from its record to its verdict; `again`: another one may follow.
+    async fn try_once(&mut self, run: Run, again: bool) -> Result<Tried, CampaignError> {
         let experiment = self.plan.experiment(run);
         let number = self.store.run_starts(&self.instance.id, run.position, &now())?;
         let attempt = self.instance.attempt(self.plan, run, number, self.settings)?;
@@ -184,7 +146,10 @@ impl Runner<'_> {
         });
         let tried = self.attempt(&attempt).await;
         match tried {
-            Ok((began, observed)) => self.conclude(run, &attempt, began, &observed),
+            Ok((began, observed)) => {
+                let verdict = self.conclude(run, &attempt, (began, &observed), again)?;
+                Ok(Tried { verdict, attempt: number })
+            }
             Err(error) => {
                 // Nothing is known of it any more: a resume does it again.
                 let outcome = Outcome::interrupted(now());
@@ -231,9 +196,9 @@ impl Runner<'_> {
         &mut self,
         run: Run,
         attempt: &Attempt,
-        began: SystemTime,
-        observed: &Observed,
-    ) -> Result<(), CampaignError> {
+        (began, observed): (SystemTime, &Observed),
+        again: bool,
+    ) -> Result<Verdict, CampaignError> {
         let lines = last_lines(&observed.log, 20);
         let result = run_folder::find_result(
             &attempt.folder,
@@ -255,9 +220,11 @@ impl Runner<'_> {
             result: result.is_some(),
             result_required: self.settings.require_result,
         });
-        let outcome = outcome(verdict, observed, result.as_deref());
+        let retried = again && self.settings.retry.on.contains(&verdict);
+        let outcome = outcome(verdict, observed, result.as_deref(), retried);
         self.store.run_ended(&self.instance.id, run.position, &outcome)?;
         self.count(&outcome);
+        let idle_seconds = self.idle(observed);
         let failed = verdict != Verdict::Completed;
         let unreadable = result.is_none() && attempt.folder.join(run_folder::RESULT).exists();
         (self.report)(Event::RunEnded {
@@ -269,6 +236,10 @@ impl Runner<'_> {
             exit_code: outcome.exit_code,
             seconds: outcome.seconds,
             command_seconds: outcome.command_seconds,
+            gap_seconds: std::mem::take(&mut self.seen.gap),
+            gate_seconds: std::mem::take(&mut self.seen.gate),
+            idle_seconds,
+            retried,
             result,
             log: observed.log.clone(),
             last_lines: if failed { lines } else { Vec::new() },
@@ -279,7 +250,19 @@ impl Runner<'_> {
                 other => other.hint().map(str::to_owned),
             },
         });
-        self.after(verdict, attempt, observed)
+        self.after(verdict, attempt, observed)?;
+        Ok(verdict)
+    }
+
+    /// How long nothing of the campaign had been on the GPU when the command began. Both marks are
+    /// written by the clock of this machine.
+    fn idle(&mut self, observed: &Observed) -> Option<f64> {
+        let ended = observed.ended.as_ref().map(|mark| mark.ended_at);
+        let before = std::mem::replace(&mut self.seen.command_ended, ended);
+        let idle = observed.started.as_ref()?.started_at.duration_since(before?).as_secs_f64();
+        let idle = idle.max(0.0);
+        self.time.idle += idle;
+        Some(idle)
     }
 
     fn count(&mut self, outcome: &Outcome) {
@@ -313,9 +296,28 @@ impl Runner<'_> {
     }
 }
 
-fn outcome(verdict: Verdict, observed: &Observed, result: Option<&Path>) -> Outcome {
+/// A try that ended.
+struct Tried {
+    verdict: Verdict,
+    /// Which try of its run it was, from 1.
+    attempt: u32,
+}
+
+/// The waits before the second try, the third, and so on.
+fn waits(retry: &Retry) -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new()
+        .with_min_delay(retry.base_delay.0)
+        .with_factor(retry.factor)
+        .with_max_delay(retry.max_delay.0)
+        .with_max_times(retry.max_attempts.saturating_sub(1) as usize)
+        .build()
+}
+
+fn outcome(verdict: Verdict, observed: &Observed, result: Option<&Path>, retried: bool) -> Outcome {
     let state = match verdict {
         Verdict::Completed => RunState::Completed,
+        // Should lem be killed before the next try, a resume does it.
+        _ if retried => RunState::Interrupted,
         // What became of it is not known, so a resume does it again.
         Verdict::Interrupted | Verdict::EngineLost => RunState::Interrupted,
         _ => RunState::Failed,

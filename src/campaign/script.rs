@@ -2,6 +2,7 @@
 //!
 //! Piped into `sh` it does the same runs, without lem's record. Nothing here changes anything.
 
+use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -11,16 +12,16 @@ use super::decided::Campaign;
 use super::error::CampaignError;
 use super::execute;
 use super::file::ContainerStrategy;
+use super::instance::Instance;
 use super::local::Local;
 use super::plan::Run;
 use super::ready::Need;
 use super::run_folder;
-use super::runner::Instance;
 use super::site::Site;
 use super::strategy::Strategy;
 use crate::engine::container::{COMPOSE_PROJECT, OWNER};
 use crate::engine::events::Events;
-use crate::engine::invocation::quoted;
+use crate::engine::invocation::{Invocation, quoted};
 
 const COMPOSE_VARIABLES: &str = "COMPOSE_FILE COMPOSE_PROFILES COMPOSE_ENV_FILES \
                                  COMPOSE_PROJECT_NAME COMPOSE_PATH_SEPARATOR";
@@ -46,16 +47,20 @@ pub(crate) fn write(
     };
     let strategy = written.map_err(|_| CampaignError::NoAnswer)?;
     out(&text);
+    let mut used = HashSet::new();
     for (index, run) in runs.iter().enumerate() {
         let mut text = String::new();
         let attempt = instance.attempt(&campaign.plan, *run, 1, &campaign.settings)?;
+        let service = attempt.service.clone().unwrap_or_default();
+        let between = strategy.between(&service).filter(|_| !used.insert(service));
         let line = line(&strategy, &attempt)?;
         let config = config(campaign, *run)?;
         let gap = match index.checked_sub(1).map(|last| runs[last]) {
             Some(last) => campaign.plan.gap(last, *run),
             None => Duration::ZERO,
         };
-        let _ = one(&attempt, &config, &line, gap, &mut text);
+        let _ = pause(gap, between.as_ref(), &mut text)
+            .and_then(|()| one(&attempt, &config, &line, &mut text));
         out(&text);
     }
     out("exit $status\n");
@@ -196,16 +201,14 @@ fn wait(site: &Site, text: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn one(
-    attempt: &Attempt,
-    config: &str,
-    line: &str,
-    gap: Duration,
-    text: &mut String,
-) -> fmt::Result {
+fn pause(gap: Duration, between: Option<&Invocation>, text: &mut String) -> fmt::Result {
     if !gap.is_zero() {
         writeln!(text, "sleep {}", gap.as_secs_f64())?;
     }
+    between.map_or(Ok(()), |line| writeln!(text, "{line} || exit 1"))
+}
+
+fn one(attempt: &Attempt, config: &str, line: &str, text: &mut String) -> fmt::Result {
     let folder = path(&attempt.folder);
     writeln!(text, "\n# run {}", attempt.run)?;
     writeln!(text, "mkdir -p {folder} && chmod 0777 {folder} || exit 3")?;

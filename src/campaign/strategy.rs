@@ -50,6 +50,14 @@ impl Strategy {
         }
     }
 
+    /// The command line before a run that is not the first of its service.
+    pub(crate) fn between(&self, service: &str) -> Option<Invocation> {
+        match self {
+            Self::Persistent(it) => it.cooling(service),
+            Self::Ephemeral(_) | Self::Local(_) => None,
+        }
+    }
+
     /// Brings up what the runs need and waits until it is ready.
     pub(crate) async fn begin(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
         match self {

@@ -1,8 +1,13 @@
 //! A campaign's end in numbers, from its record.
 
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
 use super::decided::Campaign;
 use super::event::{ExperimentSummary, Summary, TimeSpent};
-use super::runner::Instance;
+use super::instance::Instance;
+use super::plan::Experiment;
 use crate::record::{CampaignState, RecordedRun, RunState};
 
 /// The summary of an instance; its times are the caller's to add.
@@ -31,27 +36,64 @@ pub(crate) fn of(
             .filter(|run| run.state == RunState::Completed && !run.has_result)
             .count(),
         seconds: 0.0,
-        experiments: experiments(runs),
+        grouped_by: campaign.settings.group_by.clone(),
+        experiments: experiments(campaign, runs),
         restarts: Vec::new(),
         time: TimeSpent::default(),
         results: instance.results.clone(),
     }
 }
 
-fn experiments(runs: &[RecordedRun]) -> Vec<ExperimentSummary> {
-    let mut names: Vec<&str> = Vec::new();
-    let mut groups: std::collections::HashMap<&str, Vec<&RecordedRun>> =
-        std::collections::HashMap::new();
-    for run in runs {
-        groups.entry(&run.name).or_insert_with(|| {
-            names.push(&run.name);
-            Vec::new()
-        });
-        if let Some(group) = groups.get_mut(run.name.as_str()) {
-            group.push(run);
+/// A line for each group, in the order of the plan.
+fn experiments(campaign: &Campaign, runs: &[RecordedRun]) -> Vec<ExperimentSummary> {
+    let plan = &campaign.plan;
+    let mut label_of: HashMap<&str, String> = HashMap::new();
+    let mut groups: Vec<(String, Vec<&RecordedRun>)> = Vec::new();
+    for experiment in &plan.experiments {
+        let label = label(experiment, &campaign.settings.group_by);
+        if !groups.iter().any(|(known, _)| *known == label) {
+            groups.push((label.clone(), Vec::new()));
         }
+        label_of.insert(&experiment.name, label);
     }
-    names.into_iter().map(|name| experiment(name, &groups[name])).collect()
+    let mut place: HashMap<String, usize> =
+        groups.iter().enumerate().map(|(place, (label, _))| (label.clone(), place)).collect();
+    for run in runs {
+        // A run of an experiment that the plan has no more goes by its own name.
+        let label = label_of.get(run.name.as_str()).unwrap_or(&run.name);
+        let place = *place.entry(label.clone()).or_insert_with(|| {
+            groups.push((label.clone(), Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push(run);
+    }
+    groups.iter().map(|(label, runs)| experiment(label, runs)).collect()
+}
+
+/// The group of an experiment: the values of the keys, or its name where there are none.
+fn label(experiment: &Experiment, keys: &[String]) -> String {
+    if keys.is_empty() {
+        return experiment.name.clone();
+    }
+    let values = keys.iter().map(|key| {
+        let value = match key.as_str() {
+            "config_name" => Some(experiment.name.clone()),
+            key => value_at(&experiment.config, key),
+        };
+        format!("{key}={}", value.unwrap_or_else(|| "unknown".to_owned()))
+    });
+    values.collect::<Vec<_>>().join(", ")
+}
+
+fn value_at(config: &Map<String, Value>, key: &str) -> Option<String> {
+    let mut parts = key.split('.');
+    let first = config.get(parts.next()?)?;
+    let value = parts.try_fold(first, |value, part| value.get(part))?;
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
 }
 
 fn experiment(name: &str, runs: &[&RecordedRun]) -> ExperimentSummary {
@@ -90,6 +132,26 @@ fn mean_and_confidence(values: &[f64]) -> (Option<f64>, Option<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_group_is_named_after_the_values_of_its_keys() {
+        let config = json!({"backend": "vllm", "a": {"b": 8}, "none": null});
+        let experiment = Experiment {
+            name: "x".into(),
+            hash: String::new(),
+            repetition: 0,
+            backend: None,
+            config: config.as_object().unwrap().clone(),
+        };
+        let label = |keys: &[&str]| {
+            label(&experiment, &keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(label(&[]), "x");
+        assert_eq!(label(&["backend", "a.b"]), "backend=vllm, a.b=8");
+        assert_eq!(label(&["none", "a.b.c"]), "none=unknown, a.b.c=unknown");
+        assert_eq!(label(&["config_name"]), "config_name=x");
+    }
 
     #[test]
     fn the_confidence_interval_is_students() {

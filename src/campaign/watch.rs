@@ -32,6 +32,9 @@ pub(crate) struct Observed {
 
 /// How long a client may take to notice that its run is over.
 const CLIENT_SLACK: Duration = Duration::from_secs(3);
+/// How often lem looks whether a run says something.
+const SHORTEST_LOOK: Duration = Duration::from_millis(20);
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// How long after the run's own time limit lem stops it from outside.
 const LIMIT_SLACK: Duration = Duration::from_secs(15);
 
@@ -53,7 +56,8 @@ pub(crate) async fn run(
     let stopped = tokio::select! {
         _ = child.ended() => None,
         _ = cancel.raised() => Some(Stopped::User),
-        () = silence(&attempt.folder, settings.start_timeout) => Some(Stopped::NoStart),
+        () = no_start(&attempt.folder, settings.start_timeout) => Some(Stopped::NoStart),
+        () = silence(attempt, &log, settings.idle_timeout) => Some(Stopped::Silence),
         () = limit(attempt) => Some(Stopped::TimeLimit),
     };
     let exit = finish(attempt, lifeline, &mut child, stopped).await;
@@ -89,7 +93,7 @@ async fn finish(
 }
 
 /// Ends when the run has given no sign of its start for too long; never, once it has.
-async fn silence(folder: &Path, limit: Duration) {
+async fn no_start(folder: &Path, limit: Duration) {
     let mark = folder.join(STARTED_FILE);
     let waiting = async {
         let mut tick = tokio::time::interval(Duration::from_millis(250));
@@ -102,6 +106,21 @@ async fn silence(folder: &Path, limit: Duration) {
     };
     if tokio::time::timeout(limit, waiting).await.is_ok() {
         std::future::pending::<()>().await;
+    }
+}
+
+/// Ends when the run has begun and has said nothing for the limit.
+async fn silence(attempt: &Attempt, log: &Path, limit: Option<Duration>) {
+    let Some(limit) = limit else { return std::future::pending().await };
+    let mark = attempt.folder.join(STARTED_FILE);
+    let mut tick = tokio::time::interval((limit / 10).clamp(SHORTEST_LOOK, LONGEST_LOOK));
+    let (mut heard, mut said) = (Instant::now(), 0);
+    while heard.elapsed() < limit {
+        tick.tick().await;
+        let length = std::fs::metadata(log).map_or(0, |log| log.len());
+        if length != said || !mark.exists() {
+            (heard, said) = (Instant::now(), length);
+        }
     }
 }
 

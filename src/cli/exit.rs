@@ -51,7 +51,7 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         E::Foreign { .. } | E::OneOff { .. } | E::Busy { .. } | E::Lock(LockError::Held { .. }) => {
             BUSY
         }
-        E::NotReady { .. } => FAILED,
+        E::NotReady { .. } | E::TooManyFailures { .. } => FAILED,
         E::Interrupted { signal } | E::Cancelled { signal } => signal.exit_code(),
         E::Engine(error) => engine(error),
     }
@@ -128,6 +128,10 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         }
         E::NoAnswer => "`--yes` answers it".to_owned(),
         E::EngineLost { .. } => "check `docker info`, then `lem resume`".to_owned(),
+        E::TooManyFailures { .. } => {
+            "fix what fails, then `lem resume`: it goes on with the runs that were not tried"
+                .to_owned()
+        }
         E::LeftBehind { command, .. } => format!("remove it by hand: `{command}`"),
         E::Interrupted { .. } => "`lem resume` goes on with it".to_owned(),
         E::Engine(error) => return engine_hint(error),

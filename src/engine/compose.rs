@@ -94,6 +94,7 @@ impl Project {
         let line = match existing {
             Existing::UsedAsItIs => line.with(["--no-recreate"]),
             Existing::BroughtUpToDate => line.with(["--no-deps"]),
+            Existing::Recreated => line.with(["--no-deps", "--force-recreate"]),
         };
         line.with(services.iter().copied())
     }
@@ -119,6 +120,12 @@ impl Project {
     /// A command in the service's container.
     pub(crate) fn exec(&self, command: &Command<'_>) -> Invocation {
         command.on(self.line().with(["exec", "-T"]))
+    }
+
+    /// Restarts the service's container; its dependencies are not looked at.
+    pub(crate) fn restart(&self, grace_seconds: u64, service: &str) -> Invocation {
+        let grace = grace_seconds.to_string();
+        self.line().with(["restart", "--no-deps", "--timeout", &grace, service])
     }
 
     /// Builds the image of a service, and says how it goes.
@@ -151,6 +158,8 @@ pub(crate) enum Existing {
     UsedAsItIs,
     /// Recreated when its settings differ; its dependencies are not looked at.
     BroughtUpToDate,
+    /// Recreated in any case; its dependencies are not looked at.
+    Recreated,
 }
 
 impl Command<'_> {

@@ -107,3 +107,35 @@ fn a_project_that_a_living_lem_uses_is_not_reaped() {
     scene.lem(&["reap", &scene.project]).expect(75).says(&["in use by campaign `nightly`"]);
     assert_eq!(only(&scene), held);
 }
+
+#[test]
+fn a_cold_start_is_a_restart_or_a_new_container_and_the_run_is_told() {
+    for (cold, told) in [("restart_container", "false"), ("force_cold_start", "true")] {
+        let scene = Scene::new();
+        scene.bench();
+        let script =
+            "echo $LEM_COLD_START $HOSTNAME $(cat /tmp/mark 2>/dev/null); echo warm >/tmp/mark";
+        scene.scripts(&[script, &format!("{script}; true")], "");
+        let text = std::fs::read_to_string(scene.path("campaign.yaml")).unwrap();
+        scene.write("campaign.yaml", &format!("{text}cold_start: {{{cold}: true}}\n"));
+
+        let ended = scene.campaign(HELD, &[]).expect(0);
+        assert_eq!(ended.verdicts(), ["completed"; 2]);
+        assert_eq!(ended.summary()["restarts"], json!([]), "wanted, so not counted");
+        let logs: Vec<Vec<String>> = scene
+            .runs("nightly")
+            .iter()
+            .map(|run| std::fs::read_to_string(run.join("output.log")).unwrap())
+            .map(|log| log.split_whitespace().map(str::to_owned).collect())
+            .collect();
+        assert_eq!((&logs[0][0], &logs[1][0]), (&told.to_owned(), &told.to_owned()));
+        if cold == "restart_container" {
+            assert_eq!((&logs[0][1], logs[1].get(2)), (&logs[1][1], Some(&"warm".to_owned())));
+        } else {
+            assert_ne!(logs[0][1], logs[1][1], "another container");
+        }
+        let script = scene.campaign(HELD, &["--dry-run"]).expect(0).stdout;
+        let line = if told == "true" { "--force-recreate bench" } else { "restart --no-deps" };
+        assert_eq!(script.matches(line).count(), 1, "before the second run\n{script}");
+    }
+}

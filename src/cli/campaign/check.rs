@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::campaign::decided::Campaign;
 use crate::campaign::error::CampaignError;
 use crate::campaign::file::ContainerStrategy;
+use crate::campaign::instance::Instance;
 use crate::campaign::plan::Plan;
-use crate::campaign::runner::Instance;
 use crate::campaign::settings::Settings;
 
 /// What can be known to fail before anything starts.

@@ -94,16 +94,25 @@ impl Progress {
     }
 
     fn run_ended(&mut self, event: &Event) {
-        let Event::RunEnded { experiment, cycle, verdict, seconds, last_lines, log, hint, .. } =
-            event
+        let Event::RunEnded {
+            experiment,
+            cycle,
+            verdict,
+            seconds,
+            retried,
+            last_lines,
+            log,
+            hint,
+            ..
+        } = event
         else {
             return;
         };
-        if *verdict != Verdict::Interrupted {
-            self.done += 1;
-        }
         self.measured += Duration::from_secs_f64(seconds.max(0.0));
-        self.gaps.pop_front();
+        if *verdict != Verdict::Interrupted && !retried {
+            self.done += 1;
+            self.gaps.pop_front();
+        }
         self.bar.set_position(self.done as u64);
         if self.talk == Talk::Little && *verdict == Verdict::Completed {
             return;
@@ -180,6 +189,10 @@ fn line(event: &Event) -> Option<String> {
         Event::GapStarted { seconds, next } => {
             let gap = human(Duration::from_secs_f64(seconds.max(0.0)));
             Some(format!("… pausing {gap} before {next}"))
+        }
+        Event::RetryWaiting { seconds, attempt, .. } => {
+            let wait = human(Duration::from_secs_f64(seconds.max(0.0)));
+            Some(format!("… try {attempt} in {wait}"))
         }
         Event::LeftRunning { services, stop_with } => {
             Some(format!("{} left running; to remove: {stop_with}", services.join(", ")))

@@ -12,7 +12,11 @@ use crate::duration::human;
 pub(in crate::cli) fn summary(summary: &Summary) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["experiment", "runs", "completed", "failed", "mean", "± 95 %"]);
+    let first = match summary.grouped_by.as_slice() {
+        [] => "experiment".to_owned(),
+        keys => keys.join(", "),
+    };
+    table.set_header([first.as_str(), "runs", "completed", "failed", "mean", "± 95 %"]);
     for experiment in &summary.experiments {
         table.add_row([
             experiment.experiment.clone(),
@@ -52,13 +56,19 @@ pub(in crate::cli) fn summary(summary: &Summary) {
     }
     let time = &summary.time;
     out(&format!(
-        "time: runs {}, containers {}, services {}, pauses {}",
+        "time: runs {}, containers {}, services {}, pauses {}{}{}",
         of(time.runs),
         of(time.containers),
         of(time.services),
-        of(time.gaps)
+        of(time.gaps),
+        unless_none(", gate", time.gate),
+        unless_none(", retries", time.retries),
     ));
     out(&format!("results: {}", summary.results.display()));
+}
+
+fn unless_none(what: &str, seconds: f64) -> String {
+    if seconds < 0.05 { String::new() } else { format!("{what} {}", of(seconds)) }
 }
 
 fn of(seconds: f64) -> String {

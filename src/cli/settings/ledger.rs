@@ -55,9 +55,10 @@ pub(in crate::cli) struct Said<T> {
 impl<T> Said<T> {
     /// A flag, with the variable that stands for it.
     pub(super) fn flag(flags: &Flags, variable: &'static str, value: Option<T>) -> Self {
-        let source = match flags.variables.contains(variable) {
-            true => Source::Variable(variable),
-            false => Source::CommandLine,
+        let source = if flags.variables.contains(variable) {
+            Source::Variable(variable)
+        } else {
+            Source::CommandLine
         };
         Self { value, source }
     }

@@ -2,20 +2,19 @@
 
 mod config_file;
 mod defaults;
+mod docker;
 mod ledger;
 
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Serialize;
-
 pub(super) use self::config_file::{ConfigFile, PROJECT_FILE, Verbosity, user_file};
-use self::defaults::{default_command, default_pass, plain};
+use self::defaults::{default_command, plain};
 use self::ledger::{Ledger, Said};
 pub(super) use self::ledger::{Row, Source};
 use super::flags::Flags;
 use crate::campaign::error::CampaignError;
-use crate::campaign::file::{CampaignFile, ContainerStrategy, DockerKeys, Structure};
+use crate::campaign::file::{CampaignFile, Execution, Structure};
 use crate::campaign::settings::{ColdStart, Foreign, Notifications, RunnerKind, Settings};
 use crate::duration::Time;
 
@@ -136,88 +135,8 @@ impl Layers {
         manners: Manners,
         ledger: &mut Ledger,
     ) -> Settings {
-        let execution = &file.execution;
-        let mut docker = Docker { layers: self, own: in_folder(&file.docker, base), ledger };
-        let strategy = docker.or(
-            "docker.strategy",
-            Said::flag(flags, "LEM_CONTAINER_STRATEGY", flags.container_strategy),
-            |keys| keys.strategy,
-            ContainerStrategy::Ephemeral,
-        );
-        let compose_file = docker.choose(
-            "docker.compose_file",
-            Said::flag(flags, "LEM_COMPOSE_FILE", flags.compose_file.clone()),
-            |keys| keys.compose_file.clone(),
-        );
-        let project_name = docker.choose(
-            "docker.project_name",
-            Said::flag(flags, "LEM_PROJECT_NAME", flags.project_name.clone()),
-            |keys| keys.project_name.clone(),
-        );
-        let hold_command =
-            docker.choose("docker.hold_command", Said::never(), |keys| keys.hold_command.clone());
-        let warmup_delay = docker.or(
-            "docker.warmup_delay",
-            Said::flag(flags, "LEM_WARMUP_DELAY", flags.warmup_delay),
-            |keys| keys.warmup_delay,
-            Time::seconds(0),
-        );
-        let auto_teardown = docker.or(
-            "docker.auto_teardown",
-            Said::flag(flags, "LEM_AUTO_TEARDOWN", flags.auto_teardown),
-            |keys| keys.auto_teardown,
-            true,
-        );
-        let health_timeout = docker.or(
-            "docker.health_timeout",
-            Said::never(),
-            |keys| keys.health_timeout,
-            Time::seconds(600),
-        );
-        let pass_environment = docker.or(
-            "docker.pass_environment",
-            Said::never(),
-            |keys| keys.pass_environment.clone(),
-            default_pass(),
-        );
-        let only = |ledger: &mut Ledger, key, flag: Option<Time>, said: Option<Time>| {
-            ledger.choose(key, Said::plain_flag(flag), [said, None, None]).map(|time| time.0)
-        };
-        let timeout = only(ledger, "execution.timeout", flags.timeout, execution.timeout);
-        let idle_timeout =
-            only(ledger, "execution.idle_timeout", flags.idle_timeout, execution.idle_timeout);
-        let seconds = |ledger: &mut Ledger, key, flag: Option<Time>, said, default| {
-            let default = Time::seconds(default);
-            ledger.or(key, Said::plain_flag(flag), [said, None, None], default).0
-        };
-        let start_timeout =
-            seconds(ledger, "execution.start_timeout", None, execution.start_timeout, 60);
-        let stop_grace =
-            seconds(ledger, "execution.stop_grace_period", None, execution.stop_grace_period, 10);
-        let warmup_timeout = seconds(
-            ledger,
-            "execution.warmup_timeout_seconds",
-            flags.warmup_timeout,
-            execution.warmup_timeout_seconds,
-            30,
-        );
-        let warmup_prompts = ledger.or(
-            "execution.warmup_prompts",
-            Said::plain_flag(flags.warmup_prompts),
-            [execution.warmup_prompts, None, None],
-            5,
-        );
-        let require_result = ledger.or(
-            "execution.require_result",
-            Said::never(),
-            [execution.require_result, None, None],
-            file.command.is_none(),
-        );
-        let stop_after = ledger.choose(
-            "execution.stop_after_failures",
-            Said::plain_flag(flags.stop_after_failures),
-            [execution.stop_after_failures, None, None],
-        );
+        let docker = self.docker(file, base, flags, ledger);
+        let execution = execution(file, flags, ledger);
         let results_dir = ledger.or(
             "io.results_dir",
             Said::flag(flags, "LEM_RESULTS_DIR", flags.results_dir.clone()),
@@ -251,24 +170,25 @@ impl Layers {
         );
         let runner = Said::flag(flags, "LEM_RUNNER", flags.runner);
         let runner = ledger.or("runner", runner, [None, None, None], RunnerKind::Docker);
+        let time = |time: Option<Time>| time.unwrap_or_default().0;
         Settings {
             runner,
-            strategy,
-            compose_file: compose_file.map(|file| plain(&file)),
-            project_name,
-            hold_command,
-            warmup_delay: warmup_delay.0,
-            auto_teardown,
+            strategy: docker.strategy.unwrap_or_default(),
+            compose_file: docker.compose_file,
+            project_name: docker.project_name,
+            hold_command: docker.hold_command,
+            warmup_delay: time(docker.warmup_delay),
+            auto_teardown: docker.auto_teardown.unwrap_or(true),
             foreign: manners.foreign,
-            health_timeout: health_timeout.0,
-            pass_environment,
-            timeout,
-            idle_timeout,
-            start_timeout,
-            stop_grace,
-            require_result,
-            retry: execution.retry.clone().unwrap_or_default(),
-            stop_after,
+            health_timeout: time(docker.health_timeout),
+            pass_environment: docker.pass_environment.unwrap_or_default(),
+            timeout: execution.timeout.map(|limit| limit.0),
+            idle_timeout: execution.idle_timeout.map(|limit| limit.0),
+            start_timeout: time(execution.start_timeout),
+            stop_grace: time(execution.stop_grace_period),
+            require_result: execution.require_result.unwrap_or_default(),
+            retry: execution.retry.unwrap_or_default(),
+            stop_after: execution.stop_after_failures,
             health: file.health_check.clone(),
             cold_start: match (cold, file.cold_start.restart_container) {
                 (true, _) => ColdStart::NewContainer,
@@ -281,8 +201,8 @@ impl Layers {
             configs_dir: plain(&base.join(&file.io.configs_dir)),
             state_dir: plain(&base.join(&file.io.state_dir)),
             manifest_filename: file.io.manifest_filename.clone(),
-            warmup_prompts,
-            warmup_timeout,
+            warmup_prompts: execution.warmup_prompts.unwrap_or_default(),
+            warmup_timeout: time(execution.warmup_timeout_seconds),
             base: base.to_owned(),
             command: file
                 .command
@@ -344,42 +264,56 @@ impl Layers {
     }
 }
 
-/// The `docker` section, whose keys four places may say.
-struct Docker<'a> {
-    layers: &'a Layers,
-    own: DockerKeys,
-    ledger: &'a mut Ledger,
-}
-
-impl Docker<'_> {
-    fn choose<T: Serialize>(
-        &mut self,
-        key: &'static str,
-        said: Said<T>,
-        get: impl Fn(&DockerKeys) -> Option<T>,
-    ) -> Option<T> {
-        let files =
-            [get(&self.own), get(&self.layers.project.docker), get(&self.layers.user.docker)];
-        self.ledger.choose(key, said, files)
-    }
-
-    fn or<T: Serialize>(
-        &mut self,
-        key: &'static str,
-        said: Said<T>,
-        get: impl Fn(&DockerKeys) -> Option<T>,
-        default: T,
-    ) -> T {
-        let files =
-            [get(&self.own), get(&self.layers.project.docker), get(&self.layers.user.docker)];
-        self.ledger.or(key, said, files, default)
-    }
-}
-
-fn in_folder(keys: &DockerKeys, base: &Path) -> DockerKeys {
-    DockerKeys {
-        compose_file: keys.compose_file.as_ref().map(|path| base.join(path)),
-        ..keys.clone()
+/// The limits of the `execution` section with every choice made; the order is chosen elsewhere.
+fn execution(file: &CampaignFile, flags: &Flags, ledger: &mut Ledger) -> Execution {
+    let said = &file.execution;
+    let only = |ledger: &mut Ledger, key, flag: Option<Time>, said: Option<Time>| {
+        ledger.choose(key, Said::plain_flag(flag), [said, None, None])
+    };
+    let timeout = only(ledger, "execution.timeout", flags.timeout, said.timeout);
+    let idle_timeout =
+        only(ledger, "execution.idle_timeout", flags.idle_timeout, said.idle_timeout);
+    let seconds = |ledger: &mut Ledger, key, flag: Option<Time>, said, default| {
+        let default = Time::seconds(default);
+        Some(ledger.or(key, Said::plain_flag(flag), [said, None, None], default))
+    };
+    let start_timeout = seconds(ledger, "execution.start_timeout", None, said.start_timeout, 60);
+    let stop_grace =
+        seconds(ledger, "execution.stop_grace_period", None, said.stop_grace_period, 10);
+    let warmup_timeout = seconds(
+        ledger,
+        "execution.warmup_timeout_seconds",
+        flags.warmup_timeout,
+        said.warmup_timeout_seconds,
+        30,
+    );
+    let warmup_prompts = ledger.or(
+        "execution.warmup_prompts",
+        Said::plain_flag(flags.warmup_prompts),
+        [said.warmup_prompts, None, None],
+        5,
+    );
+    let require_result = ledger.or(
+        "execution.require_result",
+        Said::never(),
+        [said.require_result, None, None],
+        file.command.is_none(),
+    );
+    let stop_after = ledger.choose(
+        "execution.stop_after_failures",
+        Said::plain_flag(flags.stop_after_failures),
+        [said.stop_after_failures, None, None],
+    );
+    Execution {
+        timeout,
+        idle_timeout,
+        start_timeout,
+        stop_grace_period: stop_grace,
+        warmup_timeout_seconds: warmup_timeout,
+        warmup_prompts: Some(warmup_prompts),
+        require_result: Some(require_result),
+        stop_after_failures: stop_after,
+        ..said.clone()
     }
 }
 
