@@ -15,6 +15,8 @@ pub(crate) enum GpuError {
     NoPermission,
     #[error("GPU {index} fell off the bus or needs a reset")]
     Lost { index: u32 },
+    #[error("GPU {index} may not be seen from here")]
+    Hidden { index: u32 },
     #[error("the NVIDIA driver is too old: {reason}")]
     TooOld { reason: String },
     #[error("NVML failed: {reason}")]

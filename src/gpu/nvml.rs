@@ -98,7 +98,7 @@ fn look(nvml: &nvml_wrapper::Nvml) -> Result<Reading, NvmlError> {
             }
             // A GPU that this user or container may not see is none of ours.
             Err(NvmlError::NoPermission) => {
-                reading.silent.push((index, GpuError::NoPermission));
+                reading.silent.push((index, GpuError::Hidden { index }));
             }
             Err(error) => return Err(error),
         }
