@@ -3,17 +3,18 @@
 //! Who imports whom (`tests/architecture.rs` reads this and holds it):
 //!
 //! ```text
-//! cli        ─► campaign, experiment, engine, record, inner, ground
-//! campaign   ─► engine, record, inner (its marks and exit codes), ground
+//! cli        ─► campaign, experiment, engine, gpu, record, inner, ground
+//! campaign   ─► engine, gpu, record, inner (its marks and exit codes), ground
 //! experiment ─► ground
 //! inner      ─► ground
 //! engine     ─► ground
+//! gpu        ─► ground
 //! record     ─► ground
 //! ground     =  cancel, duration, durable, lock, mebibytes, state_dir, yaml
 //! ```
 //!
 //! `cli` is the rim: arguments, terminal, exit codes. `engine` is the adapter of the `docker`
-//! command, `record` the database of a campaign. `inner` is what runs inside the containers; of it
+//! command, `gpu` that of the NVIDIA driver, `record` the database of a campaign. `inner` is what runs inside the containers; of it
 //! the host reads the marks that it leaves.
 //!
 //! Words: a **campaign** is a file, an **experiment** an entry of it, a **run** one execution of an
@@ -32,6 +33,8 @@ mod duration;
 #[cfg(feature = "host")]
 mod engine;
 mod experiment;
+#[cfg(feature = "host")]
+mod gpu;
 mod inner;
 #[cfg(feature = "host")]
 mod lock;

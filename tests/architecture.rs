@@ -171,6 +171,11 @@ fn the_terminal_is_drawn_on_by_cli_alone() {
 }
 
 #[test]
+fn the_gpus_driver_is_asked_in_one_file() {
+    hold("nvml-wrapper belongs to src/gpu/nvml.rs:", &only_in("nvml_wrapper", &["gpu/nvml.rs"]));
+}
+
+#[test]
 fn arguments_are_parsed_by_cli_alone() {
     // A flag's values are written once, on the enum that a file's key has too.
     const ENUMS: [&str; 3] =

@@ -8,6 +8,7 @@ use super::grid::GridError;
 use super::world::ReadOnlyResults;
 use crate::cancel::Signal;
 use crate::engine::error::EngineError;
+use crate::gpu::error::GpuError;
 use crate::lock::{Holder, LockError};
 use crate::record::RecordError;
 use crate::yaml::YamlError;
@@ -87,6 +88,8 @@ pub(crate) enum CampaignError {
     EngineLost { run: String },
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 use crate::campaign::error::CampaignError;
 use crate::engine::error::EngineError;
+use crate::gpu::error::GpuError;
 use crate::lock::LockError;
 
 /// Everything was done, and nothing failed.
@@ -54,6 +55,7 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         E::NotReady { .. } | E::TooManyFailures { .. } => FAILED,
         E::Interrupted { signal } | E::Cancelled { signal } => signal.exit_code(),
         E::Engine(error) => engine(error),
+        E::Gpu(error) => gpu(error),
     }
 }
 
@@ -71,6 +73,23 @@ fn engine(error: &EngineError) -> u8 {
         | E::Unexpected(_) => MACHINE,
         E::File(_) => WRONG,
         E::Cancelled => 130,
+    }
+}
+
+fn gpu(error: &GpuError) -> u8 {
+    use GpuError as E;
+    match error {
+        E::NoLibrary { .. }
+        | E::NoDriver
+        | E::NoGpu
+        | E::VersionMismatch
+        | E::NoPermission
+        | E::Lost { .. }
+        | E::Hidden { .. }
+        | E::TooOld { .. }
+        | E::Failed { .. }
+        | E::Hung { .. }
+        | E::Unexpected { .. } => MACHINE,
     }
 }
 
@@ -135,6 +154,7 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::LeftBehind { command, .. } => format!("remove it by hand: `{command}`"),
         E::Interrupted { .. } => "`lem resume` goes on with it".to_owned(),
         E::Engine(error) => return engine_hint(error),
+        E::Gpu(error) => return gpu_hint(error),
         E::File(_)
         | E::Senseless { .. }
         | E::Grid(_)
@@ -178,6 +198,28 @@ fn engine_hint(error: &EngineError) -> Option<String> {
         E::TimedOut { .. } => "is the engine healthy? try `docker info`",
         E::NotStarted { .. } | E::Failed { .. } | E::Unexpected(_) | E::File(_) | E::Cancelled => {
             return None;
+        }
+    };
+    Some(hint.to_owned())
+}
+
+fn gpu_hint(error: &GpuError) -> Option<String> {
+    use GpuError as E;
+    let hint = match error {
+        E::NoLibrary { reason, .. } => {
+            return Some(format!(
+                "install the driver, or name its library: LEM_NVML_LIBRARY=/path/libnvidia-ml.so.1 \
+                 ({reason})"
+            ));
+        }
+        E::NoDriver => "load it: `modprobe nvidia`; `dmesg | grep -i nvrm` says why it is not",
+        E::NoGpu => "see what the machine has: `lspci | grep -i nvidia`",
+        E::VersionMismatch => "the driver was updated under it: reboot, or reload its modules",
+        E::NoPermission | E::Hidden { .. } => "check the mode of `/dev/nvidia*`",
+        E::Lost { .. } => "`dmesg | grep -i xid` says why; then reset the GPU, or reboot",
+        E::TooOld { .. } => "lem needs driver 510 or newer",
+        E::Failed { .. } | E::Hung { .. } | E::Unexpected { .. } => {
+            "does `nvidia-smi` answer? `dmesg | grep -i nvrm` says more"
         }
     };
     Some(hint.to_owned())

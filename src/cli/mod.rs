@@ -9,6 +9,8 @@ mod exit;
 mod experiment;
 #[cfg(feature = "host")]
 mod flags;
+#[cfg(feature = "host")]
+mod gpu;
 mod inner;
 #[cfg(feature = "host")]
 mod locks;
@@ -47,6 +49,8 @@ enum Command {
     Ps(containers::PsArguments),
     #[cfg(feature = "host")]
     Reap(containers::ReapArguments),
+    #[cfg(feature = "host")]
+    Gpu(gpu::Arguments),
     Experiment(experiment::Arguments),
     #[command(flatten)]
     Inner(inner::Command),
@@ -98,6 +102,8 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Ps(arguments) => containers::ps(&arguments),
         #[cfg(feature = "host")]
         Command::Reap(arguments) => containers::reap(&arguments),
+        #[cfg(feature = "host")]
+        Command::Gpu(arguments) => gpu::run(&arguments),
         Command::Experiment(arguments) => experiment::run(arguments),
         Command::Inner(command) => inner::run(command),
     }

@@ -34,6 +34,11 @@ impl Docker {
         self.line(["ps", "--all", "--no-trunc", "--filter", &filter, "--format", CONTAINER_FORMAT])
     }
 
+    /// Ids and names of the containers that run.
+    pub(crate) fn names(&self) -> Invocation {
+        self.line(["ps", "--no-trunc", "--format", super::reply::NAME_FORMAT])
+    }
+
     /// The networks of a project, by id.
     pub(crate) fn networks(&self, project: &str) -> Invocation {
         let filter = format!("label={COMPOSE_PROJECT}={project}");

@@ -1,5 +1,7 @@
 //! What docker answers, as values. Pure: text in, values or an error out.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// The columns of [`Container`], separated by tabs: no name, id or label value of ours holds one.
@@ -13,6 +15,9 @@ pub(crate) const CONTAINER_FORMAT: &str = concat!(
 /// The columns of [`State`]. `.ID`, not `.Id`: the latter makes docker fall back to the raw answer,
 /// in which a container without a healthcheck has no `.State.Health` to ask for.
 pub(crate) const STATE_FORMAT: &str = "{{.ID}}\t{{json .State}}";
+
+/// The columns of [`names`].
+pub(crate) const NAME_FORMAT: &str = "{{.ID}}\t{{.Names}}";
 
 /// An answer that is not what docker prints.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -76,6 +81,12 @@ pub(crate) fn containers(text: &str) -> Result<Vec<Container>, Unexpected> {
             })
         })
         .collect()
+}
+
+/// Parses the lines of `docker ps` in [`NAME_FORMAT`]: names by id. What is no such line is nobody.
+pub(crate) fn names(text: &str) -> BTreeMap<String, String> {
+    let columns = text.lines().filter_map(|line| line.split_once('\t'));
+    columns.map(|(id, name)| (id.to_owned(), name.to_owned())).collect()
 }
 
 /// The health of a container that has a healthcheck.

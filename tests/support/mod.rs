@@ -6,6 +6,7 @@
 
 pub(crate) mod ended;
 pub(crate) mod engine;
+pub(crate) mod gpu;
 pub(crate) mod images;
 pub(crate) mod processes;
 pub(crate) mod running;

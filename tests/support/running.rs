@@ -63,6 +63,16 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    /// What it has said so far on standard output.
+    pub(crate) fn stdout(&self) -> String {
+        self.read("stdout")
+    }
+
+    /// What it has said so far on standard error.
+    pub(crate) fn stderr(&self) -> String {
+        self.read("stderr")
+    }
+
     fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.output.path().join(name)).unwrap()
     }

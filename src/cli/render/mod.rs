@@ -3,6 +3,7 @@
 //! Standard output is data: summaries, tables, JSON. Standard error is talk.
 
 mod error;
+pub(super) mod gpu;
 mod plan;
 mod progress;
 mod prompt;

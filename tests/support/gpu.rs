@@ -1,0 +1,83 @@
+//! GPUs that a test makes up: `lem` loads `fixtures/fake_nvml.rs` in place of the driver's library.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/fake_nvml.rs");
+
+/// What the driver answers, until the test says otherwise.
+pub(crate) struct FakeGpu {
+    folder: TempDir,
+    state: Mutex<Value>,
+}
+
+impl FakeGpu {
+    /// `count` idle GPUs of 80 GiB.
+    pub(crate) fn idle(count: usize) -> Self {
+        let gpu = |index: usize| {
+            json!({
+                "name": "NVIDIA H200", "uuid": format!("GPU-{index:08}-fake"),
+                "total_mib": 81920, "used_mib": 600, "temperature": 35, "power_mw": 60_250,
+                "limit_mw": 700_000, "utilization": 0, "mig": 0, "processes": [], "graphics": [],
+            })
+        };
+        let gpus: Vec<Value> = (0..count).map(gpu).collect();
+        let fake = Self { folder: TempDir::new().unwrap(), state: Mutex::default() };
+        fake.change(|state| *state = json!({"driver": "570.86.15", "gpus": gpus}));
+        fake
+    }
+
+    /// Changes what is answered from now on, all at once.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Value)) {
+        let mut state = self.state.lock().unwrap();
+        change(&mut state);
+        let new = self.folder.path().join("new");
+        fs::write(&new, state.to_string()).unwrap();
+        fs::rename(new, self.path()).unwrap();
+    }
+
+    /// Changes one key of one GPU.
+    pub(crate) fn set(&self, gpu: usize, key: &str, value: Value) {
+        self.change(|state| state["gpus"][gpu][key] = value);
+    }
+
+    /// Makes a function of NVML return a code, or no longer.
+    pub(crate) fn fail(&self, function: &str, code: Option<u32>) {
+        self.change(|state| match code {
+            Some(code) => state["fail"][function] = code.into(),
+            None => state["fail"] = json!({}),
+        });
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("state.json")
+    }
+
+    /// Gives a `lem` these GPUs.
+    pub(crate) fn furnish<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("LEM_NVML_LIBRARY", library()).env("FAKE_NVML_STATE", self.path())
+    }
+}
+
+/// The library, built where it is missing or older than its source: cargo builds examples only
+/// along with all tests.
+fn library() -> PathBuf {
+    let folder = Path::new(env!("CARGO_BIN_EXE_lem")).parent().unwrap();
+    let library = folder.join("examples/libfake_nvml.so");
+    let time = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
+    if time(&library) < time(Path::new(SOURCE)) {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--locked", "--example", "fake_nvml", "--target-dir"]);
+        build.arg(folder.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "fixtures/fake_nvml.rs can't be built");
+    }
+    library
+}
