@@ -22,3 +22,5 @@ mod limits;
 mod local;
 #[path = "cli/machines.rs"]
 mod machines;
+#[path = "cli/pages.rs"]
+mod pages;

@@ -3,6 +3,8 @@
 #[cfg(feature = "host")]
 mod campaign;
 #[cfg(feature = "host")]
+mod config;
+#[cfg(feature = "host")]
 mod containers;
 #[cfg(feature = "host")]
 mod exit;
@@ -15,11 +17,15 @@ mod inner;
 #[cfg(feature = "host")]
 mod locks;
 #[cfg(feature = "host")]
+mod pages;
+#[cfg(feature = "host")]
 mod render;
 #[cfg(feature = "host")]
 mod resume;
 #[cfg(feature = "host")]
 mod runtime;
+#[cfg(feature = "host")]
+mod schema;
 #[cfg(feature = "host")]
 mod settings;
 #[cfg(feature = "host")]
@@ -35,8 +41,23 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "lem", version)]
 struct Cli {
+    #[cfg(feature = "host")]
+    #[command(flatten)]
+    early: Early,
     #[command(subcommand)]
     command: Command,
+}
+
+/// Options of a campaign that may also stand before the verb, where other tools want them.
+#[cfg(feature = "host")]
+#[derive(Debug, clap::Args)]
+struct Early {
+    #[arg(long = "json", id = "early_json", hide = true)]
+    json: bool,
+    #[arg(short = 'v', long = "verbose", id = "early_verbose", hide = true)]
+    verbose: bool,
+    #[arg(short = 'q', long = "quiet", id = "early_quiet", hide = true)]
+    quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +72,14 @@ enum Command {
     Reap(containers::ReapArguments),
     #[cfg(feature = "host")]
     Gpu(gpu::Arguments),
+    #[cfg(feature = "host")]
+    Config(Box<config::Arguments>),
+    #[cfg(feature = "host")]
+    Schema(schema::Arguments),
+    #[cfg(feature = "host")]
+    Completions(pages::CompletionsArguments),
+    #[cfg(feature = "host")]
+    Man(pages::ManArguments),
     Experiment(experiment::Arguments),
     #[command(flatten)]
     Inner(inner::Command),
@@ -74,8 +103,14 @@ fn parse() -> Result<Cli, clap::Error> {
     #[cfg_attr(not(feature = "host"), expect(unused_mut, reason = "no command has such flags"))]
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
     #[cfg(feature = "host")]
-    if let Some(flags) = cli.command.flags() {
-        flags.variables = flags::variables(&definition, &matches);
+    {
+        if let Some(flags) = cli.command.flags() {
+            flags.variables = flags::variables(&definition, &matches);
+        }
+        if !cli.command.takes(&cli.early) {
+            let wrong = "options of a verb stand after it: `lem VERB --json`";
+            return Err(definition.error(clap::error::ErrorKind::ArgumentConflict, wrong));
+        }
     }
     Ok(cli)
 }
@@ -87,8 +122,23 @@ impl Command {
         match self {
             Self::Campaign(arguments) => Some(&mut arguments.flags),
             Self::Resume(arguments) => Some(&mut arguments.flags),
+            Self::Config(arguments) => Some(arguments.flags()),
             _ => None,
         }
+    }
+
+    /// Gives a campaign the options that stood before it; false where there are some and no
+    /// campaign.
+    fn takes(&mut self, early: &Early) -> bool {
+        let manner = match self {
+            Self::Campaign(arguments) => &mut arguments.manner,
+            Self::Resume(arguments) => &mut arguments.manner,
+            _ => return !(early.json || early.verbose || early.quiet),
+        };
+        manner.json |= early.json;
+        manner.verbose |= early.verbose;
+        manner.quiet |= early.quiet;
+        true
     }
 }
 
@@ -104,6 +154,14 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Reap(arguments) => containers::reap(&arguments),
         #[cfg(feature = "host")]
         Command::Gpu(arguments) => gpu::run(&arguments),
+        #[cfg(feature = "host")]
+        Command::Config(arguments) => config::run(*arguments),
+        #[cfg(feature = "host")]
+        Command::Schema(arguments) => schema::run(&arguments),
+        #[cfg(feature = "host")]
+        Command::Completions(arguments) => pages::completions(&arguments, Cli::command()),
+        #[cfg(feature = "host")]
+        Command::Man(arguments) => pages::man(&arguments, Cli::command()),
         Command::Experiment(arguments) => experiment::run(arguments),
         Command::Inner(command) => inner::run(command),
     }

@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     pub flags: Flags,
     #[command(flatten)]
-    manner: Manner,
+    pub manner: Manner,
 }
 
 /// Runs the command.

@@ -40,10 +40,15 @@ pub(crate) enum FileError {
 
 /// The keys that are read, among any others.
 #[derive(Deserialize)]
-struct Declared {
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema), schemars(title = "Experiment"))]
+pub(crate) struct Declared {
+    /// The experiment's name; else the file's name without extension.
     config_name: Option<String>,
+    /// The backend, which chooses the Compose service.
     backend: Option<String>,
+    /// Sequences of the synthetic workload.
     num_samples: Option<u64>,
+    /// What `lem experiment` does; not needed where a campaign has a `command` of its own.
     workload: Option<Workload>,
 }
 

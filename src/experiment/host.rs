@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where an experiment ran. In a container the name is the container's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 pub(crate) struct Host {
     /// Name of the machine or container.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where an experiment belongs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 pub(crate) struct Identity {
     /// `LEM_CAMPAIGN_ID`
     #[serde(skip_serializing_if = "Option::is_none")]

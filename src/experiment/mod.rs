@@ -22,6 +22,8 @@ use std::path::PathBuf;
 
 pub(crate) use command::CommandError;
 use destination::{Destination, DestinationError};
+#[cfg(feature = "host")]
+pub(crate) use file::Declared;
 use file::ExperimentFile;
 pub(crate) use file::FileError;
 use host::Host;

@@ -16,6 +16,7 @@ pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// Everything that is known about a finished experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 pub(crate) struct ExperimentResult {
     /// [`SCHEMA_VERSION`]
     pub(crate) schema_version: u32,
@@ -75,6 +76,7 @@ pub(crate) struct ExperimentResult {
 
 /// The kinds of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WorkloadKind {
     Synthetic,
@@ -93,6 +95,7 @@ impl WorkloadKind {
 
 /// What work is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
     Tokens,
@@ -101,6 +104,7 @@ pub(crate) enum Unit {
 
 /// An amount of work and its rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 pub(crate) struct Work {
     pub(crate) amount: u64,
     pub(crate) unit: Unit,
@@ -120,6 +124,7 @@ impl Work {
 
 /// Processor time in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 pub(crate) struct CpuSeconds {
     /// In programs.
     pub(crate) user: f64,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The `synthetic` block as written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Block {
     hidden: Option<u64>,
@@ -19,6 +20,7 @@ pub(crate) struct Block {
 
 /// The same numbers as top-level keys of an experiment file, next to whatever else is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 pub(crate) struct Sizes {
     hidden: Option<u64>,
     layers: Option<u64>,
@@ -28,6 +30,7 @@ pub(crate) struct Sizes {
 
 /// Every number of a synthetic workload, decided and in range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 pub(crate) struct Settings {
     /// Width of each layer: a layer is `hidden` × `hidden` weights.
     pub(crate) hidden: u32,

@@ -41,10 +41,34 @@ impl Argv {
 
 /// `workload` as a mapping with one key.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum Choice {
+    /// A program and its arguments, started and waited for.
     Command(Argv),
+    /// Arithmetic like that of a decoder.
     Synthetic(Option<Block>),
+}
+
+#[cfg(feature = "host")]
+impl schemars::JsonSchema for Workload {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Workload".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let choice = generator.subschema_for::<Choice>();
+        schemars::json_schema!({ "anyOf": [{ "const": "synthetic" }, choice] })
+    }
+}
+
+#[cfg(feature = "host")]
+impl schemars::JsonSchema for Argv {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Argv".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })
+    }
 }
 
 impl<'de> Deserialize<'de> for Workload {

@@ -75,7 +75,7 @@ pub(crate) struct Execution {
 }
 
 /// When a run is tried again, and how long lem waits before.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Retry {
     /// Tries of one run, the first included.

@@ -1,13 +1,13 @@
 //! The `health_check` section: how clean the GPUs must be before a run.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::duration::Time;
 use crate::mebibytes::Mebibytes;
 
 /// How clean the GPUs must be before a run, and what is done about it.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct HealthCheck {
     /// Whether lem looks at the GPUs at all.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::flags::Flags;
 
@@ -122,6 +122,17 @@ impl Ledger {
             }
             default
         })
+    }
+
+    /// A section that the campaign file alone can say, key by key.
+    pub(super) fn section<T: Serialize>(&mut self, keys: &[&'static str], said: &T, default: &T) {
+        let (said, default) = (json!(said), json!(default));
+        for key in keys {
+            let name = key.rsplit('.').next().unwrap_or(key);
+            let source =
+                if said[name] == default[name] { Source::Default } else { Source::Campaign };
+            self.0.push(Row { key, value: said[name].clone(), source });
+        }
     }
 
     fn note<T: Serialize>(&mut self, key: &'static str, source: Source, value: Option<&T>) {

@@ -14,7 +14,7 @@ use self::ledger::{Ledger, Said};
 pub(super) use self::ledger::{Row, Source};
 use super::flags::Flags;
 use crate::campaign::error::CampaignError;
-use crate::campaign::file::{CampaignFile, Execution, Structure};
+use crate::campaign::file::{CampaignFile, Execution, HealthCheck, Retry, Structure};
 use crate::campaign::settings::{ColdStart, Foreign, Notifications, RunnerKind, Settings};
 use crate::duration::Time;
 
@@ -22,6 +22,27 @@ use crate::duration::Time;
 const WEBHOOK_URL: &str = "LEM_WEBHOOK_URL";
 /// The variable that says how much experiments say.
 const VERBOSITY: &str = "LLM_ENERGY_VERBOSITY";
+
+/// Keys of sections that only the campaign file has.
+const RETRY: [&str; 5] = [
+    "execution.retry.max_attempts",
+    "execution.retry.base_delay",
+    "execution.retry.factor",
+    "execution.retry.max_delay",
+    "execution.retry.on",
+];
+const HEALTH_CHECK: [&str; 10] = [
+    "health_check.enabled",
+    "health_check.interval_experiments",
+    "health_check.gpu_memory_threshold_pct",
+    "health_check.max_used_before_run",
+    "health_check.wait",
+    "health_check.restart_on_failure",
+    "health_check.max_restarts",
+    "health_check.max_temperature",
+    "health_check.max_idle_power",
+    "health_check.max_cooldown",
+];
 
 /// The configuration files, read.
 pub(super) struct Layers {
@@ -136,6 +157,9 @@ impl Layers {
         ledger: &mut Ledger,
     ) -> Settings {
         let docker = self.docker(file, base, flags, ledger);
+        let retry = file.execution.retry.clone().unwrap_or_default();
+        ledger.section(&RETRY, &retry, &Retry::default());
+        ledger.section(&HEALTH_CHECK, &file.health_check, &HealthCheck::default());
         let execution = execution(file, flags, ledger);
         let results_dir = ledger.or(
             "io.results_dir",
@@ -157,6 +181,13 @@ impl Layers {
             "cold_start.force_cold_start",
             Said::plain_flag(flags.cold_start()),
             [Some(file.cold_start.force_cold_start).filter(|cold| *cold), None, None],
+            false,
+        );
+        let restart = file.cold_start.restart_container;
+        let restart = ledger.or(
+            "cold_start.restart_container",
+            Said::never(),
+            [Some(restart).filter(|restart| *restart), None, None],
             false,
         );
         let model = |ledger: &mut Ledger, key, flag: Option<String>, said: &Option<String>| {
@@ -187,10 +218,10 @@ impl Layers {
             start_timeout: time(execution.start_timeout),
             stop_grace: time(execution.stop_grace_period),
             require_result: execution.require_result.unwrap_or_default(),
-            retry: execution.retry.unwrap_or_default(),
+            retry,
             stop_after: execution.stop_after_failures,
             health: file.health_check.clone(),
-            cold_start: match (cold, file.cold_start.restart_container) {
+            cold_start: match (cold, restart) {
                 (true, _) => ColdStart::NewContainer,
                 (false, true) => ColdStart::Restart,
                 (false, false) => ColdStart::No,
