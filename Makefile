@@ -12,6 +12,10 @@ CONTAINER  := $(TARGET_DIR)/$(TRIPLE)/container/lem
 PROFILE  ?= debug
 PREFIX   ?= /usr/local
 DESTDIR  ?=
+SHARE     = $(DESTDIR)$(PREFIX)/share
+# Where bash, zsh and fish look.
+COMPLETIONS = $(SHARE)/bash-completion/completions/lem $(SHARE)/zsh/site-functions/_lem \
+              $(SHARE)/fish/vendor_completions.d/lem.fish
 STRATEGY ?= ephemeral
 
 # place FROM,TO: by rename, since a container may be running the old file; and only where they
@@ -82,10 +86,16 @@ bench: setup-for-tests release ## measure what lem adds to docker compose (BENCH
 install: release ## install under PREFIX (/usr/local), below DESTDIR
 	install -D -m 0755 $(TARGET_DIR)/release/lem $(DESTDIR)$(PREFIX)/bin/lem
 	install -D -m 0755 $(CONTAINER) $(DESTDIR)$(PREFIX)/libexec/lem/lem-container
+	$(TARGET_DIR)/release/lem man --dir $(SHARE)/man/man1
+	@mkdir -p $(dir $(COMPLETIONS))
+	$(TARGET_DIR)/release/lem completions bash >$(word 1,$(COMPLETIONS))
+	$(TARGET_DIR)/release/lem completions zsh >$(word 2,$(COMPLETIONS))
+	$(TARGET_DIR)/release/lem completions fish >$(word 3,$(COMPLETIONS))
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/lem $(DESTDIR)$(PREFIX)/libexec/lem/lem-container
+	rm -f $(SHARE)/man/man1/lem.1 $(SHARE)/man/man1/lem-*.1 $(COMPLETIONS)
 	@rmdir $(DESTDIR)$(PREFIX)/libexec/lem 2>/dev/null || true
 
 .PHONY: clean

@@ -15,6 +15,8 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "containers/compatibility.rs"]
+mod compatibility;
 #[path = "containers/demo.rs"]
 mod demo;
 #[path = "containers/dependencies.rs"]

@@ -21,10 +21,11 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
+    "docs/compatibility.md",
     "docs/experiment.md",
     "docs/strategies.md",
 ];
@@ -53,6 +54,11 @@ fn the_page_about_benchmarks_works() {
 #[test]
 fn the_page_about_campaign_files_works() {
     follow("docs/campaign-file.md");
+}
+
+#[test]
+fn the_page_about_compatibility_works() {
+    follow("docs/compatibility.md");
 }
 
 #[test]

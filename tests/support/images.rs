@@ -13,7 +13,10 @@ use super::engine;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/images");
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/fixtures");
 /// The last stage of each image in the Dockerfile.
-const NAMES: [&str; 5] = ["busybox", "empty", "server", "exits", "drops"];
+pub(crate) const NAMES: [&str; 6] = ["busybox", "empty", "server", "exits", "drops", "reference"];
+
+/// What the Dockerfile copies, and itself.
+const FILES: [&str; 4] = ["Dockerfile", "server", "drop", "reference"];
 
 /// The tag of an image, which is built if it isn't there.
 pub(crate) fn tag(name: &str) -> String {
@@ -42,7 +45,7 @@ fn build() -> String {
 fn version(busybox: &Path) -> String {
     let mut hasher = DefaultHasher::new();
     fs::metadata(busybox).unwrap().len().hash(&mut hasher);
-    for name in ["Dockerfile", "server", "drop"] {
+    for name in FILES {
         fs::read(Path::new(FOLDER).join(name)).unwrap().hash(&mut hasher);
     }
     format!("{:016x}", hasher.finish())
@@ -51,7 +54,7 @@ fn version(busybox: &Path) -> String {
 fn context(busybox: &Path) -> tempfile::TempDir {
     let context = tempfile::tempdir().unwrap();
     fs::copy(busybox, context.path().join("busybox")).unwrap();
-    for name in ["Dockerfile", "server", "drop"] {
+    for name in FILES {
         fs::copy(Path::new(FOLDER).join(name), context.path().join(name)).unwrap();
     }
     context

@@ -80,7 +80,7 @@ impl Scene {
     /// may take `<me>`, whose processes this test may look at.
     pub(crate) fn services(&self, text: &str) {
         let mut text = text.replace("<me>", &format!("\"{}:{}\"", geteuid(), getegid()));
-        for name in ["busybox", "empty", "server", "exits", "drops"] {
+        for name in images::NAMES {
             let place = format!("<{name}>");
             if text.contains(&place) {
                 text = text.replace(&place, &images::tag(name));
