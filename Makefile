@@ -80,6 +80,7 @@ check: ## formatting, lints and documentation, for both builds of the crate
 
 .PHONY: bench
 bench: setup-for-tests release ## measure what lem adds to docker compose (BENCH_ROUNDS=3)
+	cargo bench --locked --bench scale
 	cargo bench --locked --bench overhead
 
 .PHONY: install
