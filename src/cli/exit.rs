@@ -1,5 +1,6 @@
 //! The table of exit codes, and the way out of each error.
 
+use super::init::InitError;
 use crate::campaign::error::CampaignError;
 use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
@@ -223,4 +224,16 @@ fn gpu_hint(error: &GpuError) -> Option<String> {
         }
     };
     Some(hint.to_owned())
+}
+
+/// The exit code of a starter project that was not written, and the next thing to type.
+pub(super) fn init(error: &InitError) -> (u8, &'static str) {
+    match error {
+        InitError::InTheWay { .. } => {
+            (WRONG, "nothing was written; choose another folder: `lem init DIR`")
+        }
+        InitError::Unwritable { .. } => {
+            (MACHINE, "nothing was written; check the folder's owner, mode and free space")
+        }
+    }
 }

@@ -13,7 +13,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-pub(super) use error::{error, failure_of_start};
+pub(super) use error::{error, failure_of_start, init_error};
 pub(super) use plan::{persistent_mode, plan};
 pub(super) use progress::{Progress, Talk};
 pub(super) use prompt::{ask_resume, ask_start, can_ask};
