@@ -1,5 +1,5 @@
-//! What `lem campaign` does without any container: wrong files, machines that lack something, and
-//! runs as processes of this machine. No engine is needed, and none is touched.
+//! What lem does without any container: wrong files, machines that lack something, starter projects,
+//! and runs as processes of this machine. No engine is needed, and none is touched.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +18,8 @@ mod experiment_files;
 mod files;
 #[path = "cli/limits.rs"]
 mod limits;
+#[path = "cli/init.rs"]
+mod init;
 #[path = "cli/local.rs"]
 mod local;
 #[path = "cli/machines.rs"]

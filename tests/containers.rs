@@ -35,6 +35,8 @@ mod one_at_a_time;
 mod reap;
 #[path = "containers/secrets.rs"]
 mod secrets;
+#[path = "containers/starter.rs"]
+mod starter;
 #[path = "containers/stop.rs"]
 mod stop;
 #[path = "containers/verdicts.rs"]

@@ -12,12 +12,14 @@ use clap::Args;
 
 use self::choices::{Choices, Load, RESULTS, default_name, gaps};
 use self::files::{IGNORED, ProjectFile};
+use self::questions::NoAnswers;
 use self::write::{GitIgnore, look};
 use super::exit;
 use super::render;
 use super::runtime::block_on;
 use crate::campaign::error::CampaignError;
 use crate::campaign::file::ContainerStrategy;
+use crate::cancel::Signal;
 use crate::engine::invocation::quoted;
 
 pub(super) use self::write::InitError;
@@ -97,9 +99,9 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
             if !render::can_ask() {
                 return Err(CampaignError::NoAnswer);
             }
-            let asking = tokio::task::spawn_blocking(move || questions::ask(said, &name).ok());
+            let asking = tokio::task::spawn_blocking(move || questions::ask(said, &name));
             tokio::select! {
-                answers = asking => answers.ok().flatten().ok_or(CampaignError::NoAnswer)?,
+                answers = asking => answers.unwrap_or(Err(NoAnswers::NoTerminal)).map_err(unanswered)?,
                 signal = cancel.raised() => return Err(CampaignError::Cancelled { signal }),
             }
         } else {
@@ -111,6 +113,14 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
             Err(error) => return Ok(render::init_error(&error)),
         })
     })
+}
+
+/// The terminal's Ctrl-C may be read here before the signal of the same key is seen.
+fn unanswered(reason: NoAnswers) -> CampaignError {
+    match reason {
+        NoAnswers::BrokenOff => CampaignError::Cancelled { signal: Signal::Interrupt },
+        NoAnswers::NoTerminal => CampaignError::NoAnswer,
+    }
 }
 
 impl Arguments {
@@ -182,10 +192,14 @@ fn put(
 fn script(named: Option<&Path>, files: &[&ProjectFile]) {
     let folder = named.unwrap_or(Path::new("."));
     let mut text = String::from("set -eC\n");
+    let mut last = None;
     for file in files {
         let path = folder.join(file.path);
-        let above = path.parent().unwrap_or(folder).to_string_lossy();
-        text.push_str(&format!("mkdir -p -- {}\n", quoted(&above)));
+        let above = path.parent().unwrap_or(folder).to_string_lossy().into_owned();
+        if last.as_ref() != Some(&above) {
+            text.push_str(&format!("mkdir -p -- {}\n", quoted(&above)));
+            last = Some(above);
+        }
         let path = quoted(&path.to_string_lossy());
         text.push_str(&format!("cat >{path} <<'END'\n{}END\n", file.text));
     }

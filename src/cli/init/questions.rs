@@ -6,14 +6,23 @@ use super::Said;
 use super::choices::{self, Choices, Load, gaps};
 use crate::campaign::file::ContainerStrategy;
 
-/// Why there are no answers: the terminal went away, or the user did.
-pub(super) struct NoAnswers;
+/// Why there are no answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoAnswers {
+    /// The user pressed Ctrl-C.
+    BrokenOff,
+    /// The terminal went away.
+    NoTerminal,
+}
 
 impl From<dialoguer::Error> for NoAnswers {
-    fn from(_: dialoguer::Error) -> Self {
+    fn from(dialoguer::Error::IO(error): dialoguer::Error) -> Self {
         // A selection that is broken off leaves the cursor hidden.
         let _ = dialoguer::console::Term::stderr().show_cursor();
-        Self
+        match error.kind() {
+            std::io::ErrorKind::Interrupted => Self::BrokenOff,
+            _ => Self::NoTerminal,
+        }
     }
 }
 
