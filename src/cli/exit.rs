@@ -179,7 +179,8 @@ fn no_service(service: &str, known: &[String]) -> String {
     }
 }
 
-fn engine_hint(error: &EngineError) -> Option<String> {
+/// The next thing to type about an error of the engine.
+pub(super) fn engine_hint(error: &EngineError) -> Option<String> {
     use EngineError as E;
     let hint = match error {
         E::DockerMissing => {

@@ -7,6 +7,8 @@ mod config;
 #[cfg(feature = "host")]
 mod containers;
 #[cfg(feature = "host")]
+mod doctor;
+#[cfg(feature = "host")]
 mod exit;
 mod experiment;
 #[cfg(feature = "host")]
@@ -83,6 +85,9 @@ enum Command {
     #[cfg(feature = "host")]
     Man(pages::ManArguments),
         #[cfg(feature = "host")]
+        #[cfg(feature = "host")]
+    Doctor(doctor::Arguments),
+    #[cfg(feature = "host")]
     Init(Box<init::Arguments>),
     Experiment(experiment::Arguments),
     #[command(flatten)]
@@ -166,6 +171,8 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Completions(arguments) => pages::completions(&arguments, Cli::command()),
         #[cfg(feature = "host")]
         Command::Man(arguments) => pages::man(&arguments, Cli::command()),
+        #[cfg(feature = "host")]
+        Command::Doctor(arguments) => doctor::run(&arguments),
         #[cfg(feature = "host")]
         Command::Init(arguments) => init::run(*arguments),
         Command::Experiment(arguments) => experiment::run(arguments),

@@ -1,0 +1,93 @@
+//! What docker answers to the doctor's questions: each with a deadline, all at once.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::cancel::Cancel;
+use crate::engine::about::{self, About, Client};
+use crate::engine::container::Docker;
+use crate::engine::error::EngineError;
+use crate::engine::invocation::Invocation;
+use crate::engine::process::capture;
+
+/// Longer than a healthy engine takes, and short enough to wait for one that never answers.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The client and what it and its engine say.
+pub(super) struct Asked {
+    pub docker: Docker,
+    pub client: Result<Client, EngineError>,
+    /// Where the client looks for the engine.
+    pub endpoint: Endpoint,
+    pub engine: Result<About, EngineError>,
+    /// The engine's clock before this machine's, in seconds; negative behind it. And how far off
+    /// that may be: the time that the answer took.
+    pub clock: Option<(f64, f64)>,
+}
+
+/// The place where the client looks for the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Socket(PathBuf),
+    /// `tcp://…`, `ssh://…`.
+    Remote(String),
+    Unknown,
+}
+
+/// Asks docker, if there is one.
+pub(super) async fn ask(cancel: &Cancel) -> Option<Asked> {
+    let docker = Docker(which::which("docker").ok()?);
+    let (info, client, endpoint) = (docker.info(), docker.client(), docker.endpoint());
+    let (client, endpoint, (engine, clock)) =
+        tokio::join!(said(&client, cancel), said(&endpoint, cancel), engine(&info, cancel));
+    let client = client.and_then(|text| Ok(about::client(&text)?));
+    let endpoint = endpoint.map_or(Endpoint::Unknown, |text| Endpoint::read(&text));
+    Some(Asked { docker, client, endpoint, engine, clock })
+}
+
+impl Endpoint {
+    fn read(text: &str) -> Self {
+        match text.trim() {
+            "" => Self::Unknown,
+            text => match text.strip_prefix("unix://") {
+                Some(path) => Self::Socket(path.into()),
+                None => Self::Remote(text.to_owned()),
+            },
+        }
+    }
+}
+
+async fn said(invocation: &Invocation, cancel: &Cancel) -> Result<String, EngineError> {
+    capture(invocation, PATIENCE, cancel).await?.success(invocation)
+}
+
+async fn engine(
+    info: &Invocation,
+    cancel: &Cancel,
+) -> (Result<About, EngineError>, Option<(f64, f64)>) {
+    let (begun, asked_at) = (Instant::now(), Timestamp::now());
+    // Newer clients end with 1 when the engine is down, and say why on standard output all the same.
+    let reply = match capture(info, PATIENCE, cancel).await {
+        Ok(reply) => reply,
+        Err(error) => return (Err(error), None),
+    };
+    let took = begun.elapsed().as_secs_f64();
+    let about = match about::engine(&reply.stdout) {
+        Ok(about) => about,
+        Err(_) if !reply.stderr.trim().is_empty() => {
+            return (Err(EngineError::Down { reason: reply.stderr.trim().to_owned() }), None);
+        }
+        Err(unexpected) => return (Err(unexpected.into()), None),
+    };
+    if let Some(reason) = about.error() {
+        return (Err(EngineError::Down { reason }), None);
+    }
+    // The engine looked at its clock somewhere between the question and the answer.
+    let clock = about.system_time.parse::<Timestamp>().ok().map(|there| {
+        let ahead = there.duration_since(asked_at).as_secs_f64();
+        (ahead - took / 2.0, took / 2.0)
+    });
+    (Ok(about), clock)
+}
