@@ -59,11 +59,14 @@ struct Device {
 }
 
 impl About {
-    /// Why the engine does not answer, where it doesn't.
-    pub(crate) fn error(&self) -> Option<String> {
-        let said = self.server_errors.iter().flatten().next().cloned();
-        let silent = || "it says nothing of itself".to_owned();
-        said.or_else(|| self.server_version.is_empty().then(silent))
+    /// Why the engine does not answer, where it doesn't; `complaint` is what the client said of it.
+    pub(crate) fn error(&self, complaint: &str) -> Option<String> {
+        if !self.server_version.is_empty() {
+            return None;
+        }
+        let said = self.server_errors.iter().flatten().next();
+        let said = said.map_or(complaint, String::as_str).trim();
+        Some(if said.is_empty() { "it says nothing of itself" } else { said }.to_owned())
     }
 
     /// `1`, also for engines that don't tell.
@@ -140,10 +143,13 @@ mod tests {
 
     #[test]
     fn an_engine_that_says_nothing_is_an_engine_that_does_not_answer() {
-        assert!(engine("{}").unwrap().error().is_some());
-        assert_eq!(engine(r#"{"ServerVersion":"28.5.1"}"#).unwrap().error(), None);
+        let silent = engine("{}").unwrap();
+        assert!(silent.error("").is_some());
+        assert_eq!(silent.error("Cannot connect\n").unwrap(), "Cannot connect");
+        let warned = engine(r#"{"ServerVersion":"28.5.1"}"#).unwrap();
+        assert_eq!(warned.error("WARNING: No swap limit support"), None);
         let down = engine(r#"{"ServerErrors":["Cannot connect"],"ServerVersion":""}"#).unwrap();
-        assert_eq!(down.error().unwrap(), "Cannot connect");
+        assert_eq!(down.error("").unwrap(), "Cannot connect");
         assert!(engine("").is_err() && engine("Emulate Docker CLI").is_err());
     }
 

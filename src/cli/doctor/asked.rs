@@ -15,12 +15,16 @@ use crate::engine::process::capture;
 /// Longer than a healthy engine takes, and short enough to wait for one that never answers.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
-/// The client and what it and its engine say.
+/// The client.
 pub(super) struct Asked {
     pub docker: Docker,
     pub client: Result<Client, EngineError>,
     /// Where the client looks for the engine.
     pub endpoint: Endpoint,
+}
+
+/// The engine.
+pub(super) struct Answer {
     pub engine: Result<About, EngineError>,
     /// The engine's clock before this machine's, in seconds; negative behind it. And how far off
     /// that may be: the time that the answer took.
@@ -36,15 +40,18 @@ pub(super) enum Endpoint {
     Unknown,
 }
 
-/// Asks docker, if there is one.
-pub(super) async fn ask(cancel: &Cancel) -> Option<Asked> {
-    let docker = Docker(which::which("docker").ok()?);
-    let (info, client, endpoint) = (docker.info(), docker.client(), docker.endpoint());
-    let (client, endpoint, (engine, clock)) =
-        tokio::join!(said(&client, cancel), said(&endpoint, cancel), engine(&info, cancel));
+/// The client, if there is one.
+pub(super) fn docker() -> Option<Docker> {
+    which::which("docker").ok().map(Docker)
+}
+
+/// Asks the client of itself.
+pub(super) async fn client(docker: Docker, cancel: &Cancel) -> Asked {
+    let (client, endpoint) = (docker.client(), docker.endpoint());
+    let (client, endpoint) = tokio::join!(said(&client, cancel), said(&endpoint, cancel));
     let client = client.and_then(|text| Ok(about::client(&text)?));
     let endpoint = endpoint.map_or(Endpoint::Unknown, |text| Endpoint::read(&text));
-    Some(Asked { docker, client, endpoint, engine, clock })
+    Asked { docker, client, endpoint }
 }
 
 impl Endpoint {
@@ -63,31 +70,30 @@ async fn said(invocation: &Invocation, cancel: &Cancel) -> Result<String, Engine
     capture(invocation, PATIENCE, cancel).await?.success(invocation)
 }
 
-async fn engine(
-    info: &Invocation,
-    cancel: &Cancel,
-) -> (Result<About, EngineError>, Option<(f64, f64)>) {
+/// Asks the engine.
+pub(super) async fn engine(docker: &Docker, cancel: &Cancel) -> Answer {
+    let failed = |error| Answer { engine: Err(error), clock: None };
     let (begun, asked_at) = (Instant::now(), Timestamp::now());
     // Newer clients end with 1 when the engine is down, and say why on standard output all the same.
-    let reply = match capture(info, PATIENCE, cancel).await {
+    let reply = match capture(&docker.info(), PATIENCE, cancel).await {
         Ok(reply) => reply,
-        Err(error) => return (Err(error), None),
+        Err(error) => return failed(error),
     };
     let took = begun.elapsed().as_secs_f64();
     let about = match about::engine(&reply.stdout) {
         Ok(about) => about,
         Err(_) if !reply.stderr.trim().is_empty() => {
-            return (Err(EngineError::Down { reason: reply.stderr.trim().to_owned() }), None);
+            return failed(EngineError::Down { reason: reply.stderr.trim().to_owned() });
         }
-        Err(unexpected) => return (Err(unexpected.into()), None),
+        Err(unexpected) => return failed(unexpected.into()),
     };
-    if let Some(reason) = about.error() {
-        return (Err(EngineError::Down { reason }), None);
+    if let Some(reason) = about.error(&reply.stderr) {
+        return failed(EngineError::Down { reason });
     }
     // The engine looked at its clock somewhere between the question and the answer.
     let clock = about.system_time.parse::<Timestamp>().ok().map(|there| {
         let ahead = there.duration_since(asked_at).as_secs_f64();
         (ahead - took / 2.0, took / 2.0)
     });
-    (Ok(about), clock)
+    Answer { engine: Ok(about), clock }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, Group, User, access, geteuid, getgroups};
 
-use super::asked::{Asked, Endpoint};
+use super::asked::{Answer, Asked, Endpoint};
 use super::finding::{Check, Finding};
 use crate::cancel::Cancel;
 use crate::cli::exit;
@@ -90,12 +90,12 @@ fn may_use() -> String {
 }
 
 /// Whether the engine answers, and is new enough.
-pub(super) fn engine(asked: Option<&Asked>) -> Finding {
+pub(super) fn engine(answer: Option<&Answer>) -> Finding {
     let check = Check::Engine;
-    let Some(asked) = asked else {
+    let Some(answer) = answer else {
         return Finding::not_applicable(check, "there is no docker client to ask it");
     };
-    let about = match &asked.engine {
+    let about = match &answer.engine {
         Ok(about) => about,
         Err(error) => return failed(check, error),
     };
@@ -121,19 +121,22 @@ pub(super) async fn compose(
 ) -> (Finding, Option<ComposeProgram>) {
     let check = Check::Compose;
     let plugin = match asked.map(|asked| (asked, &asked.client)) {
-        None => None,
+        None => {
+            let found = "it is a plugin of the docker client, which is missing";
+            return (Finding::not_applicable(check, found), None);
+        }
         Some((_, Err(error))) => return (failed(check, error), None),
-        Some((asked, Ok(client))) => Some((asked, &client.compose)),
+        Some((asked, Ok(client))) => (asked, &client.compose),
     };
     let (version, program) = match plugin {
-        Some((asked, Plugin::Version(version))) => {
+        (asked, Plugin::Version(version)) => {
             (version.clone(), ComposeProgram::Plugin { docker: asked.docker.0.clone() })
         }
         other => match standalone(cancel).await {
             Ok((program, version)) => (version, program),
             Err(error) => {
                 let mut finding = failed(check, &error);
-                if matches!(other, Some((_, Plugin::Broken))) {
+                if matches!(other, (_, Plugin::Broken)) {
                     finding.found.push_str("; the plugin is there, and docker can't use it");
                 }
                 return (finding, None);

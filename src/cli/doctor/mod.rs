@@ -20,7 +20,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use self::asked::Asked;
+use self::asked::{Answer, Asked};
+use self::files::{Files, Services};
 use self::finding::{Check, Verdict, verdict};
 pub(super) use self::finding::{Finding, Status};
 use self::mounts::Here;
@@ -28,6 +29,8 @@ use super::runtime::block_on;
 use super::{exit, render};
 use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
+use crate::engine::about::About;
+use crate::engine::container::Docker;
 use crate::state_dir;
 
 /// Check whether this machine can run campaigns; every finding says how to put it right.
@@ -65,31 +68,39 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 /// Looks at everything; the findings are in the order of their checks.
 async fn examine(file: Option<&Path>, cancel: &Cancel) -> Vec<Finding> {
     let files = files::read(file);
-    let (asked, build, locks) = tokio::join!(asked::ask(cancel), inner::build(cancel), locks());
-    let asked = asked.as_ref();
-    let about = asked.and_then(|asked| asked.engine.as_ref().ok());
-    let (compose, program) = engine::compose(asked, cancel).await;
-    let ((compose_file, services), results, record, disk) = tokio::join!(
-        files::services(&files, program, cancel),
+    let docker = asked::docker();
+    let docker = docker.as_ref();
+    // An engine that never answers keeps nothing else waiting.
+    let (answer, (asked, compose, compose_file, services), build, results, record, locks) = tokio::join!(
+        answer(docker, cancel),
+        client_side(docker, &files, cancel),
+        inner::build(cancel),
         folders::writable(Check::ResultsFolder, files.settings.results_dir.clone()),
         folders::writable(Check::RecordFolder, files.settings.state_dir.clone()),
-        disk(asked),
+        locks(),
     );
+    let (asked, answer) = (asked.as_ref(), answer.as_ref());
+    let about = answer.and_then(|answer| answer.engine.as_ref().ok());
+    let mounts = match (asked, about) {
+        (Some(asked), Some(about)) => mounts::mounts(about, &asked.endpoint, &Here::look(about)),
+        _ => engine::unanswered(Check::Mounts),
+    };
     let asks = gpu::Asks::of(services.as_ref());
     let (gpu, on_host) = gpu::on_host();
     let in_engine = gpu::in_engine(about, on_host, &asks);
-    let docker = asked.map(|asked| &asked.docker);
-    let in_container =
-        gpu::in_container(docker, &in_engine, &asks, services.as_ref(), cancel).await;
+    let (disk, in_container) = tokio::join!(
+        disk(about, &mounts),
+        gpu::in_container(docker, &in_engine, &asks, services.as_ref(), cancel)
+    );
     let mut findings = vec![
         engine::client(asked),
         engine::socket(asked),
-        engine::engine(asked),
+        engine::engine(answer),
+        engine::clock(answer.and_then(|answer| answer.clock)),
+        engine::limits(about),
         compose,
         build,
-        mounts(asked),
-        engine::clock(asked.and_then(|asked| asked.clock)),
-        engine::limits(about),
+        mounts,
         results,
         record,
         locks,
@@ -104,12 +115,23 @@ async fn examine(file: Option<&Path>, cancel: &Cancel) -> Vec<Finding> {
     findings
 }
 
-fn mounts(asked: Option<&Asked>) -> Finding {
-    let answered = asked.and_then(|asked| Some((asked, asked.engine.as_ref().ok()?)));
-    match answered {
-        Some((asked, about)) => mounts::mounts(about, &asked.endpoint, &Here::look(about)),
-        None => engine::unanswered(Check::Mounts),
-    }
+async fn answer(docker: Option<&Docker>, cancel: &Cancel) -> Option<Answer> {
+    Some(asked::engine(docker?, cancel).await)
+}
+
+/// What needs no engine: the client, Compose, and the project that Compose reads.
+async fn client_side(
+    docker: Option<&Docker>,
+    files: &Files,
+    cancel: &Cancel,
+) -> (Option<Asked>, Finding, Finding, Option<Services>) {
+    let asked = match docker {
+        Some(docker) => Some(asked::client(docker.clone(), cancel).await),
+        None => None,
+    };
+    let (compose, program) = engine::compose(asked.as_ref(), cancel).await;
+    let (compose_file, services) = files::services(files, program, cancel).await;
+    (asked, compose, compose_file, services)
 }
 
 async fn locks() -> Finding {
@@ -123,11 +145,10 @@ async fn locks() -> Finding {
 }
 
 /// The engine's disk, where it is one of this machine.
-async fn disk(asked: Option<&Asked>) -> Finding {
-    let about = asked.and_then(|asked| asked.engine.as_ref().ok());
+async fn disk(about: Option<&About>, mounts: &Finding) -> Finding {
     match about {
         None => engine::unanswered(Check::EngineDisk),
-        Some(about) if mounts(asked).status == Status::Fine => {
+        Some(about) if mounts.status == Status::Fine => {
             folders::engine_disk(about.docker_root_dir.clone()).await
         }
         Some(_) => {
