@@ -12,14 +12,16 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/experiment_files.rs"]
 mod experiment_files;
 #[path = "cli/files.rs"]
 mod files;
-#[path = "cli/limits.rs"]
-mod limits;
 #[path = "cli/init.rs"]
 mod init;
+#[path = "cli/limits.rs"]
+mod limits;
 #[path = "cli/local.rs"]
 mod local;
 #[path = "cli/machines.rs"]

@@ -1,16 +1,19 @@
 //! GPUs: on this machine, in the engine, and in a container of the project's own image.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::engine::unanswered;
 use super::files::Services;
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, Status};
 use crate::cancel::Cancel;
+use crate::cli::exit;
 use crate::engine::about::About;
 use crate::engine::container::Docker;
 use crate::engine::error::EngineError;
 use crate::engine::process::{self, Exit};
+use crate::gpu::error::GpuError;
+use crate::gpu::look::Lookout;
+use crate::gpu::reading::{Gpu, Reading};
 
 /// A driver that nothing keeps loaded needs some seconds for its GPUs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,18 +48,37 @@ impl Asks {
 }
 
 /// Looks for GPUs on this machine.
-pub(super) fn on_host() -> (Finding, OnHost) {
+pub(super) async fn on_host() -> (Finding, OnHost) {
+    let looked = tokio::time::timeout(PATIENCE, Lookout::default().look()).await;
+    judged(looked.unwrap_or(Err(GpuError::Hung { seconds: PATIENCE.as_secs() })))
+}
+
+fn judged(looked: Result<Reading, GpuError>) -> (Finding, OnHost) {
     let check = Check::Gpu;
-    let driver = std::fs::read_to_string("/proc/driver/nvidia/version").unwrap_or_default();
-    let driver = driver.lines().next().unwrap_or_default().trim_start_matches("NVRM version:");
-    if !driver.is_empty() {
-        return (Finding::fine(check, driver.trim().to_owned()), OnHost::There);
+    let failed = |error: &GpuError, words: String| {
+        (Finding::warning(check, words, exit::gpu_hint(error)), OnHost::There)
+    };
+    match looked {
+        Ok(reading) => {
+            if let Some((index, error)) = reading.silent.first() {
+                return failed(error, format!("GPU {index} does not answer: {error}"));
+            }
+            let name = |gpu: &Gpu| gpu.name.clone().unwrap_or_else(|| "a GPU".to_owned());
+            let names: Vec<String> = reading.gpus.iter().map(name).collect();
+            let driver = reading.driver.unwrap_or_else(|| "of unknown version".to_owned());
+            match names.as_slice() {
+                [] => (Finding::not_applicable(check, GpuError::NoGpu.to_string()), OnHost::None),
+                names => {
+                    let found = format!("{}; driver {driver}", names.join(", "));
+                    (Finding::fine(check, found), OnHost::There)
+                }
+            }
+        }
+        Err(error) if error.is_absence() => {
+            (Finding::not_applicable(check, error.to_string()), OnHost::None)
+        }
+        Err(error) => failed(&error, error.to_string()),
     }
-    if Path::new("/dev/nvidiactl").exists() {
-        let found = "there are NVIDIA devices, and no driver is loaded";
-        return (Finding::warning(check, found, "`sudo modprobe nvidia`"), OnHost::None);
-    }
-    (Finding::not_applicable(check, "no NVIDIA driver is loaded"), OnHost::None)
 }
 
 /// Whether the engine hands GPUs out to containers.
@@ -99,7 +121,7 @@ pub(super) async fn in_container(
     let (Some(docker), Asks::Service(service), Some(services)) = (docker, asks, services) else {
         return Finding::not_applicable(check, "no service of a project here asks for a GPU");
     };
-    if in_engine.status != super::finding::Status::Fine {
+    if in_engine.status != Status::Fine {
         return Finding::not_applicable(check, "the engine has to hand one out first");
     }
     let image = services.resolved.image_of(service);
@@ -148,7 +170,6 @@ fn last(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Status;
     use super::*;
 
     #[test]

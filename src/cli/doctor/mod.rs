@@ -71,13 +71,22 @@ async fn examine(file: Option<&Path>, cancel: &Cancel) -> Vec<Finding> {
     let docker = asked::docker();
     let docker = docker.as_ref();
     // An engine that never answers keeps nothing else waiting.
-    let (answer, (asked, compose, compose_file, services), build, results, record, locks) = tokio::join!(
+    let (
+        answer,
+        (asked, compose, compose_file, services),
+        build,
+        results,
+        record,
+        locks,
+        (gpu, on_host),
+    ) = tokio::join!(
         answer(docker, cancel),
         client_side(docker, &files, cancel),
         inner::build(cancel),
         folders::writable(Check::ResultsFolder, files.settings.results_dir.clone()),
         folders::writable(Check::RecordFolder, files.settings.state_dir.clone()),
         locks(),
+        gpu::on_host(),
     );
     let (asked, answer) = (asked.as_ref(), answer.as_ref());
     let about = answer.and_then(|answer| answer.engine.as_ref().ok());
@@ -86,7 +95,6 @@ async fn examine(file: Option<&Path>, cancel: &Cancel) -> Vec<Finding> {
         _ => engine::unanswered(Check::Mounts),
     };
     let asks = gpu::Asks::of(services.as_ref());
-    let (gpu, on_host) = gpu::on_host();
     let in_engine = gpu::in_engine(about, on_host, &asks);
     let (disk, in_container) = tokio::join!(
         disk(about, &mounts),
