@@ -84,8 +84,7 @@ enum Command {
     Completions(pages::CompletionsArguments),
     #[cfg(feature = "host")]
     Man(pages::ManArguments),
-        #[cfg(feature = "host")]
-        #[cfg(feature = "host")]
+    #[cfg(feature = "host")]
     Doctor(doctor::Arguments),
     #[cfg(feature = "host")]
     Init(Box<init::Arguments>),

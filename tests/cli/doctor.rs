@@ -44,7 +44,9 @@ impl Findings {
         for word in words {
             assert!(said.contains(word), "no `{word}` in {finding}");
         }
-        assert_eq!(matches!(status, "warning" | "failure"), !finding["fix"].is_null());
+        if matches!(status, "warning" | "failure") {
+            assert!(finding["fix"].is_string(), "no way out of {finding}");
+        }
     }
 
     fn failures(&self) -> Vec<&str> {
@@ -175,7 +177,7 @@ fn rubbish_from_docker_is_a_finding() {
     let found = Findings::of(&scene, 3, |lem| {
         lem.env("PATH", scene.path("bin"));
     });
-    assert_eq!(found.failures(), ["docker_client", "docker_socket", "engine", "compose"]);
+    assert_eq!(found.failures(), ["docker_client", "engine", "compose"]);
 }
 
 #[test]

@@ -56,12 +56,11 @@ pub(super) async fn client(docker: Docker, cancel: &Cancel) -> Asked {
 
 impl Endpoint {
     fn read(text: &str) -> Self {
-        match text.trim() {
-            "" => Self::Unknown,
-            text => match text.strip_prefix("unix://") {
-                Some(path) => Self::Socket(path.into()),
-                None => Self::Remote(text.to_owned()),
-            },
+        let text = text.trim();
+        match text.split_once("://") {
+            Some(("unix", path)) => Self::Socket(path.into()),
+            Some(_) if !text.contains(char::is_whitespace) => Self::Remote(text.to_owned()),
+            Some(_) | None => Self::Unknown,
         }
     }
 }
