@@ -167,7 +167,7 @@ mod tests {
         let machine = Finding::failure(Check::Engine, "", "");
         let file = Finding::failure(Check::Campaign, "", "");
         let warning = Finding::warning(Check::Engine, "", "");
-        assert_eq!(verdict(&[warning.clone()]), Verdict::Able);
+        assert_eq!(verdict(std::slice::from_ref(&warning)), Verdict::Able);
         assert_eq!(verdict(&[warning, file.clone()]), Verdict::WrongFile);
         assert_eq!(verdict(&[file, machine]), Verdict::Unable);
     }

@@ -82,12 +82,11 @@ mod tests {
     }
 
     fn about(system: &str, kernel: &str, name: &str) -> About {
-        About {
-            operating_system: system.into(),
-            kernel_version: kernel.into(),
-            name: name.into(),
-            ..About::default()
-        }
+        let mut about = About::default();
+        about.operating_system = system.into();
+        about.kernel_version = kernel.into();
+        about.name = name.into();
+        about
     }
 
     #[test]
