@@ -164,8 +164,10 @@ pub(super) async fn in_container(
     }
 }
 
+/// The last line that says something; the client ends with where to find its help.
 fn last(text: &str) -> &str {
-    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim()
+    let says = |line: &&str| !line.trim().is_empty() && !line.starts_with("Run 'docker");
+    text.lines().rfind(says).unwrap_or("it said nothing").trim()
 }
 
 #[cfg(test)]
