@@ -29,9 +29,27 @@ pub(crate) fn of_engine(engine: &str) -> std::io::Result<PathBuf> {
     Ok(folder)
 }
 
+/// The folder of all engines, which may not be there yet: for who only looks.
+///
+/// # Errors
+/// There is no home.
+pub(crate) fn place() -> std::io::Result<PathBuf> {
+    if let Some(folder) = named() {
+        return Ok(folder);
+    }
+    let shared = Path::new(SHARED);
+    let nearest = shared.ancestors().find(|folder| folder.exists()).unwrap_or(shared);
+    let can = |folder| access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok();
+    // Only root makes the shared folder.
+    if can(shared) || (geteuid().is_root() && can(nearest)) {
+        return Ok(shared.to_owned());
+    }
+    own()
+}
+
 fn root() -> std::io::Result<PathBuf> {
-    if let Some(folder) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
-        return Ok(folder.into());
+    if let Some(folder) = named() {
+        return Ok(folder);
     }
     let shared = Path::new(SHARED);
     if geteuid().is_root() && make(shared).is_ok() {
@@ -40,6 +58,14 @@ fn root() -> std::io::Result<PathBuf> {
     if access(shared, AccessFlags::W_OK | AccessFlags::X_OK).is_ok() {
         return Ok(shared.to_owned());
     }
+    own()
+}
+
+fn named() -> Option<PathBuf> {
+    std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn own() -> std::io::Result<PathBuf> {
     let home = etcetera::choose_base_strategy().map_err(std::io::Error::other)?;
     Ok(home.state_dir().unwrap_or_else(|| home.data_dir()).join("lem"))
 }

@@ -1,5 +1,5 @@
-//! What `lem campaign` does without any container: wrong files, machines that lack something, and
-//! runs as processes of this machine. No engine is needed, and none is touched.
+//! What lem does without any container: wrong files, machines that lack something, starter projects,
+//! and runs as processes of this machine. No engine is needed, and none is touched.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,10 +12,14 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/experiment_files.rs"]
 mod experiment_files;
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/init.rs"]
+mod init;
 #[path = "cli/limits.rs"]
 mod limits;
 #[path = "cli/local.rs"]

@@ -21,6 +21,8 @@ mod compatibility;
 mod demo;
 #[path = "containers/dependencies.rs"]
 mod dependencies;
+#[path = "containers/doctor.rs"]
+mod doctor;
 #[path = "containers/dry_run.rs"]
 mod dry_run;
 #[path = "containers/faults.rs"]
@@ -35,6 +37,8 @@ mod one_at_a_time;
 mod reap;
 #[path = "containers/secrets.rs"]
 mod secrets;
+#[path = "containers/starter.rs"]
+mod starter;
 #[path = "containers/stop.rs"]
 mod stop;
 #[path = "containers/verdicts.rs"]

@@ -12,6 +12,8 @@ mod page;
 #[path = "docs/place.rs"]
 mod place;
 
+#[path = "docs/machine.rs"]
+mod machine;
 #[path = "docs/tables.rs"]
 mod tables;
 
@@ -21,12 +23,14 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
     "docs/compatibility.md",
+    "docs/doctor.md",
     "docs/experiment.md",
+    "docs/init.md",
     "docs/strategies.md",
 ];
 
@@ -39,7 +43,7 @@ const NOT_RUN_HERE: [(&str, &str); 4] = [
 ];
 
 /// Programs besides `lem` that a page may use.
-const PROGRAMS: [&str; 3] = ["cat", "grep", "sh"];
+const PROGRAMS: [&str; 4] = ["cat", "cd", "grep", "sh"];
 
 #[test]
 fn the_readme_works() {
@@ -59,6 +63,16 @@ fn the_page_about_campaign_files_works() {
 #[test]
 fn the_page_about_compatibility_works() {
     follow("docs/compatibility.md");
+}
+
+#[test]
+fn the_page_about_the_doctor_works() {
+    follow("docs/doctor.md");
+}
+
+#[test]
+fn the_page_about_init_works() {
+    follow("docs/init.md");
 }
 
 #[test]

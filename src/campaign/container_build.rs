@@ -10,7 +10,7 @@ use crate::engine::invocation::Invocation;
 use crate::engine::process::ask;
 
 /// Finds it: named by `LEM_CONTAINER_BIN`, beside this program, or in `libexec`; of this version.
-pub(super) async fn find(cancel: &Cancel) -> Result<PathBuf, CampaignError> {
+pub(crate) async fn find(cancel: &Cancel) -> Result<PathBuf, CampaignError> {
     let missing = |reason: String| CampaignError::NoInner { reason };
     let program = match std::env::var_os("LEM_CONTAINER_BIN").filter(|v| !v.is_empty()) {
         Some(path) => PathBuf::from(path),

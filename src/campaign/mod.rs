@@ -12,7 +12,7 @@
 pub(crate) mod attempt;
 pub(crate) mod command;
 pub(crate) mod compose_file;
-mod container_build;
+pub(crate) mod container_build;
 pub(crate) mod containers;
 pub(crate) mod decided;
 mod ephemeral;

@@ -277,7 +277,8 @@ async fn inspect(
     Ok(reply::images(&reply.stdout)?)
 }
 
-fn service_of(
+/// The Compose service in which an experiment runs.
+pub(crate) fn service_of(
     experiment: &Experiment,
     services: &BTreeMap<String, String>,
     resolved: &Resolved,

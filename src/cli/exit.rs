@@ -1,5 +1,6 @@
 //! The table of exit codes, and the way out of each error.
 
+use super::init::InitError;
 use crate::campaign::error::CampaignError;
 use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
@@ -154,7 +155,7 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::LeftBehind { command, .. } => format!("remove it by hand: `{command}`"),
         E::Interrupted { .. } => "`lem resume` goes on with it".to_owned(),
         E::Engine(error) => return engine_hint(error),
-        E::Gpu(error) => return gpu_hint(error),
+        E::Gpu(error) => gpu_hint(error),
         E::File(_)
         | E::Senseless { .. }
         | E::Grid(_)
@@ -178,7 +179,8 @@ fn no_service(service: &str, known: &[String]) -> String {
     }
 }
 
-fn engine_hint(error: &EngineError) -> Option<String> {
+/// The next thing to type about an error of the engine.
+pub(super) fn engine_hint(error: &EngineError) -> Option<String> {
     use EngineError as E;
     let hint = match error {
         E::DockerMissing => {
@@ -203,14 +205,15 @@ fn engine_hint(error: &EngineError) -> Option<String> {
     Some(hint.to_owned())
 }
 
-fn gpu_hint(error: &GpuError) -> Option<String> {
+/// The next thing to type about an error of the GPUs.
+pub(super) fn gpu_hint(error: &GpuError) -> String {
     use GpuError as E;
     let hint = match error {
         E::NoLibrary { reason, .. } => {
-            return Some(format!(
+            return format!(
                 "install the driver, or name its library: LEM_NVML_LIBRARY=/path/libnvidia-ml.so.1 \
                  ({reason})"
-            ));
+            );
         }
         E::NoDriver => "load it: `modprobe nvidia`; `dmesg | grep -i nvrm` says why it is not",
         E::NoGpu => "see what the machine has: `lspci | grep -i nvidia`",
@@ -222,5 +225,17 @@ fn gpu_hint(error: &GpuError) -> Option<String> {
             "does `nvidia-smi` answer? `dmesg | grep -i nvrm` says more"
         }
     };
-    Some(hint.to_owned())
+    hint.to_owned()
+}
+
+/// The exit code of a starter project that was not written, and the next thing to type.
+pub(super) fn init(error: &InitError) -> (u8, &'static str) {
+    match error {
+        InitError::InTheWay { .. } => {
+            (WRONG, "nothing was written; choose another folder: `lem init DIR`")
+        }
+        InitError::Unwritable { .. } => {
+            (MACHINE, "nothing was written; check the folder's owner, mode and free space")
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args};
+use clap::{ArgMatches, Args, FromArgMatches};
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::file::{ContainerStrategy, StopAfter, Structure};
@@ -157,6 +157,18 @@ impl Flags {
         self.experiment_files = self.experiment_files.into_iter().map(absolute).collect();
         self
     }
+}
+
+/// What the `LEM_…` variables say, for a command without these flags.
+///
+/// # Errors
+/// One of them says something that can't be.
+pub(super) fn of_variables() -> Result<Flags, clap::Error> {
+    let mut definition = Flags::augment_args(clap::Command::new("lem"));
+    let matches = definition.try_get_matches_from_mut(["lem"])?;
+    let mut flags = Flags::from_arg_matches(&matches)?;
+    flags.variables = variables(&definition, &matches);
+    Ok(flags)
 }
 
 /// The variables that said something on the command line of the innermost command.

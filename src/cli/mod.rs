@@ -7,12 +7,16 @@ mod config;
 #[cfg(feature = "host")]
 mod containers;
 #[cfg(feature = "host")]
+mod doctor;
+#[cfg(feature = "host")]
 mod exit;
 mod experiment;
 #[cfg(feature = "host")]
 mod flags;
 #[cfg(feature = "host")]
 mod gpu;
+#[cfg(feature = "host")]
+mod init;
 mod inner;
 #[cfg(feature = "host")]
 mod locks;
@@ -80,6 +84,10 @@ enum Command {
     Completions(pages::CompletionsArguments),
     #[cfg(feature = "host")]
     Man(pages::ManArguments),
+    #[cfg(feature = "host")]
+    Doctor(doctor::Arguments),
+    #[cfg(feature = "host")]
+    Init(Box<init::Arguments>),
     Experiment(experiment::Arguments),
     #[command(flatten)]
     Inner(inner::Command),
@@ -162,6 +170,10 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Completions(arguments) => pages::completions(&arguments, Cli::command()),
         #[cfg(feature = "host")]
         Command::Man(arguments) => pages::man(&arguments, Cli::command()),
+        #[cfg(feature = "host")]
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        #[cfg(feature = "host")]
+        Command::Init(arguments) => init::run(*arguments),
         Command::Experiment(arguments) => experiment::run(arguments),
         Command::Inner(command) => inner::run(command),
     }

@@ -28,6 +28,25 @@ impl Docker {
         self.line(["info", "--format", "{{json .}}"])
     }
 
+    /// The client and its plugins; the engine is not asked.
+    pub(crate) fn client(&self) -> Invocation {
+        self.line(["info", "--format", "{{json .ClientInfo}}"])
+    }
+
+    /// Where the client looks for the engine: `unix:///var/run/docker.sock`, `ssh://…`.
+    pub(crate) fn endpoint(&self) -> Invocation {
+        self.line(["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"])
+    }
+
+    /// `nvidia-smi -L` in a container of an image that is here, with all GPUs and no network.
+    pub(crate) fn list_gpus(&self, name: &str, owner: &str, image: &str) -> Invocation {
+        let label = format!("{OWNER}={owner}");
+        self.line(["run", "--rm", "--pull", "never", "--name", name, "--label", &label])
+            .with(["--network", "none", "--gpus", "all"])
+            .with(["--env", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"])
+            .with(["--entrypoint", "nvidia-smi", image, "-L"])
+    }
+
     /// All containers with a label (`name` or `name=value`), whatever their state.
     pub(crate) fn list(&self, label: &str) -> Invocation {
         let filter = format!("label={label}");

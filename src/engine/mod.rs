@@ -1,8 +1,9 @@
 //! ADAPTER: the `docker` command.
 //!
 //! What is said to docker is a value ([`invocation`], [`compose`], [`container`]); what it answers
-//! is a value too ([`reply`], [`resolved`]). Only [`process`] starts anything.
+//! is a value too ([`reply`], [`resolved`], [`about`]). Only [`process`] starts anything.
 
+pub(crate) mod about;
 pub(crate) mod compose;
 pub(crate) mod container;
 pub(crate) mod error;
@@ -27,8 +28,10 @@ pub(crate) const ASKING: Duration = Duration::from_secs(15);
 /// A call that ends and removes containers.
 pub(crate) const REMOVING: Duration = Duration::from_secs(60);
 
-const OLDEST_ENGINE: (u32, u32) = (20, 10);
-const OLDEST_COMPOSE: (u32, u32) = (2, 20);
+/// The oldest engine that lem works with.
+pub(crate) const OLDEST_ENGINE: (u32, u32) = (20, 10);
+/// The oldest Compose that lem works with.
+pub(crate) const OLDEST_COMPOSE: (u32, u32) = (2, 20);
 
 /// The engine and the Compose that lem found and checked.
 #[derive(Debug, Clone)]
@@ -78,7 +81,8 @@ impl Engine {
     }
 }
 
-async fn standalone(cancel: &Cancel) -> Result<(ComposeProgram, String), EngineError> {
+/// A `docker-compose` program of version 2 or newer, which does without a plugin.
+pub(crate) async fn standalone(cancel: &Cancel) -> Result<(ComposeProgram, String), EngineError> {
     let missing = |found: &str| EngineError::ComposeMissing { found: found.to_owned() };
     let Ok(program) = which::which("docker-compose") else {
         return Err(missing("`docker` has no `compose` plugin and there is no `docker-compose`"));

@@ -25,7 +25,7 @@ pub(crate) const NAME_FORMAT: &str = "{{.ID}}\t{{.Names}}";
 pub(crate) struct Unexpected(String);
 
 impl Unexpected {
-    fn from_text(text: &str) -> Self {
+    pub(super) fn from_text(text: &str) -> Self {
         Self(text.chars().take(200).collect())
     }
 }

@@ -31,6 +31,9 @@ pub(crate) struct Service {
     healthcheck: Option<Value>,
     #[serde(default)]
     depends_on: BTreeMap<String, Dependency>,
+    deploy: Option<Value>,
+    gpus: Option<Value>,
+    runtime: Option<String>,
     #[serde(rename = "x-lem", default)]
     pub lem: LemKeys,
 }
@@ -142,6 +145,20 @@ impl Service {
         })
     }
 
+    /// Whether it asks the engine for a GPU.
+    pub(crate) fn reserves_gpu(&self) -> bool {
+        let devices = "/resources/reservations/devices";
+        let devices = self.deploy.as_ref().and_then(|deploy| deploy.pointer(devices));
+        let is_gpu = |device: &Value| {
+            let capabilities = device.get("capabilities").and_then(Value::as_array);
+            capabilities.into_iter().flatten().any(|capability| capability == "gpu")
+                || device.get("driver").is_some_and(|driver| driver == "nvidia")
+        };
+        devices.and_then(Value::as_array).into_iter().flatten().any(is_gpu)
+            || self.gpus.as_ref().is_some_and(|gpus| !gpus.is_null())
+            || self.runtime.as_deref() == Some("nvidia")
+    }
+
     /// Whether it has a healthcheck that is not switched off.
     pub(crate) fn has_healthcheck(&self) -> bool {
         let off = |check: &Value| check.get("disable").and_then(Value::as_bool).unwrap_or(false);
@@ -198,6 +215,29 @@ networks: {default: {name: nightly_default}}
         assert_eq!((binds.len(), &binds[0].source), (1, &PathBuf::from("/w/a$b")));
         assert_eq!(vllm.dependencies().collect::<Vec<_>>(), [("db", Condition::Healthy)]);
         assert!(!resolved.services["db"].has_healthcheck());
+    }
+
+    #[test]
+    fn a_service_that_asks_for_a_gpu_is_known_by_it() {
+        for (service, asks) in [
+            ("{image: i}", false),
+            ("{image: i, runtime: nvidia}", true),
+            ("{image: i, gpus: [{count: -1}]}", true),
+            ("{image: i, deploy: {resources: {limits: {cpus: 1}}}}", false),
+            (
+                "{image: i, deploy: {resources: {reservations: {devices: \
+                 [{capabilities: [gpu], count: -1}]}}}}",
+                true,
+            ),
+            (
+                "{image: i, deploy: {resources: {reservations: {devices: \
+                 [{capabilities: [tpu]}]}}}}",
+                false,
+            ),
+        ] {
+            let resolved = parse(&format!("name: a\nservices: {{s: {service}}}")).unwrap();
+            assert_eq!(resolved.services["s"].reserves_gpu(), asks, "{service}");
+        }
     }
 
     #[test]

@@ -118,6 +118,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let project = self.project.clone();
         let _ = self.lem(&["reap", &project]).output();
+        // What `lem init` has built.
+        let image = format!("{project}-bench");
+        let _ = self.command("docker").args(["image", "rm", &image]).output();
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use super::super::exit;
+use super::super::init::InitError;
 use super::say;
 use crate::campaign::error::CampaignError;
 use crate::engine::error::EngineError;
@@ -11,12 +12,7 @@ use crate::yaml::YamlError;
 
 /// Shows an error and says which exit code it has.
 pub(in crate::cli) fn error(error: &CampaignError) -> ExitCode {
-    say(&format!("error: {error}"));
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        say(&format!("  caused by: {error}"));
-        cause = error.source();
-    }
+    what_happened(error);
     if let Some(YamlError::Invalid { help: Some(help), .. }) = yaml(error) {
         say(&format!("hint: {help}"));
     }
@@ -29,6 +25,23 @@ pub(in crate::cli) fn error(error: &CampaignError) -> ExitCode {
         say(&format!("hint: {hint}"));
     }
     ExitCode::from(exit::code(error))
+}
+
+/// Shows why a starter project was not written.
+pub(in crate::cli) fn init_error(error: &InitError) -> u8 {
+    what_happened(error);
+    let (code, hint) = exit::init(error);
+    say(&format!("hint: {hint}"));
+    code
+}
+
+fn what_happened(error: &dyn Error) {
+    say(&format!("error: {error}"));
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        say(&format!("  caused by: {error}"));
+        cause = error.source();
+    }
 }
 
 fn yaml(error: &CampaignError) -> Option<&YamlError> {

@@ -2,6 +2,7 @@
 //!
 //! Standard output is data: summaries, tables, JSON. Standard error is talk.
 
+mod doctor;
 mod error;
 pub(super) mod gpu;
 mod plan;
@@ -13,7 +14,8 @@ use std::io::Write;
 
 use serde::Serialize;
 
-pub(super) use error::{error, failure_of_start};
+pub(super) use doctor::findings;
+pub(super) use error::{error, failure_of_start, init_error};
 pub(super) use plan::{persistent_mode, plan};
 pub(super) use progress::{Progress, Talk};
 pub(super) use prompt::{ask_resume, ask_start, can_ask};

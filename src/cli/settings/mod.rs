@@ -80,6 +80,11 @@ pub(super) fn source_of(rows: &[Row], key: &str) -> Source {
 }
 
 impl Layers {
+    /// Of configurations that were read already.
+    pub(super) fn of(project: ConfigFile, user: ConfigFile) -> Self {
+        Self { project, user }
+    }
+
     /// Reads `./.lem-config.yaml` and the user's configuration, where they exist.
     pub(super) fn read() -> Result<Self, CampaignError> {
         let here = std::env::current_dir().unwrap_or_default();
