@@ -22,5 +22,7 @@ mod limits;
 mod local;
 #[path = "cli/machines.rs"]
 mod machines;
+#[path = "cli/notifications.rs"]
+mod notifications;
 #[path = "cli/pages.rs"]
 mod pages;

@@ -24,6 +24,7 @@ pub(crate) mod file;
 pub(crate) mod grid;
 pub(crate) mod instance;
 mod local;
+pub(crate) mod notice;
 mod order;
 pub(crate) mod override_file;
 mod persistent;

@@ -7,6 +7,8 @@ mod config;
 #[cfg(feature = "host")]
 mod containers;
 #[cfg(feature = "host")]
+mod couriers;
+#[cfg(feature = "host")]
 mod exit;
 mod experiment;
 #[cfg(feature = "host")]
@@ -16,6 +18,8 @@ mod gpu;
 mod inner;
 #[cfg(feature = "host")]
 mod locks;
+#[cfg(feature = "host")]
+mod notifications;
 #[cfg(feature = "host")]
 mod pages;
 #[cfg(feature = "host")]

@@ -31,6 +31,20 @@ pub(super) fn watch() -> std::io::Result<Cancel> {
     Ok(cancel)
 }
 
+/// The next SIGINT or SIGTERM from this call on, whatever came before.
+pub(super) fn another() -> impl Future<Output = ()> {
+    let streams = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = streams else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+}
+
 /// Read from `/proc`, because asking the kernel by `sigaction` would change it.
 fn hangup_is_ignored() -> bool {
     let ignored = procfs::process::Process::myself()

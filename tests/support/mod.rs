@@ -13,6 +13,7 @@ pub(crate) mod running;
 pub(crate) mod scene;
 pub(crate) mod stubborn;
 pub(crate) mod wait;
+pub(crate) mod webhook;
 
 pub(crate) use ended::Ended;
 pub(crate) use running::Running;

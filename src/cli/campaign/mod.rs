@@ -86,7 +86,7 @@ impl Manner {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    block_on(async |cancel| drive(arguments, cancel).await)
+    block_on(async |cancel| Box::pin(drive(arguments, cancel)).await)
 }
 
 async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignError> {
@@ -102,6 +102,7 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
     let earlier = earlier(&state_dir, &named.file.campaign_name)?;
     let resumed = choose_resume(&arguments, earlier, &named.file.campaign_name)?;
     let decided = decide(&arguments, flags, &named, resumed.as_ref())?;
+    let audience = decided.audience.clone();
     let (campaign, rows) = locate(decided, named, resumed.as_ref(), cancel).await?;
     let runs = match &resumed {
         Some((instance, recorded)) if instance.plan == campaign.plan.fingerprint() => {
@@ -115,7 +116,7 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
         return dry_run(&campaign, &runs);
     }
     let source = source_of(&rows, "docker.strategy");
-    start(campaign, &runs, source, &arguments.manner, cancel).await
+    start(campaign, &runs, source, audience, &arguments.manner, cancel).await
 }
 
 /// Reads and checks the files.

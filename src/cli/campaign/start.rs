@@ -7,8 +7,11 @@ use crate::campaign::error::CampaignError;
 use crate::campaign::event::Event;
 use crate::campaign::execute::execute;
 use crate::campaign::file::ContainerStrategy;
+use crate::campaign::notice::Notices;
 use crate::campaign::plan::Run;
 use crate::cancel::Cancel;
+use crate::cli::couriers::Couriers;
+use crate::cli::notifications::Audience;
 use crate::cli::render::{self, Progress, Talk};
 use crate::cli::settings::Source;
 use crate::cli::{exit, locks, traces};
@@ -19,6 +22,7 @@ pub(super) async fn start(
     mut campaign: Campaign,
     runs: &[Run],
     source: Source,
+    audience: Audience,
     manner: &Manner,
     cancel: &Cancel,
 ) -> Result<u8, CampaignError> {
@@ -43,17 +47,28 @@ pub(super) async fn start(
     make_images(&mut campaign, &mut progress, cancel).await?;
     locks::index(&campaign);
     let traces = campaign.site.as_mut().map(traces::begin).transpose()?;
-    let (summary, ended) =
-        execute(&campaign, runs, &mut |event| progress.show(&event), cancel).await?;
-    if let Some(traces) = traces.filter(|_| !campaign.leaves_containers()) {
-        traces.end(&ended);
+    let mut couriers = Couriers::start(Notices::new(&campaign.name, &campaign.plan), audience);
+    let report = &mut |event| {
+        progress.show(&event);
+        couriers.tell(&event).iter().for_each(|warning| progress.say(warning));
+    };
+    let executed = execute(&campaign, runs, report, cancel).await;
+    if let (Some(traces), Ok((_, ended))) = (traces, &executed)
+        && !campaign.leaves_containers()
+    {
+        traces.end(ended);
     }
     progress.end();
-    if !manner.json {
-        render::summary(&summary);
+    let (summary, ended) = match executed {
+        Ok((summary, ended)) => (Some(summary), ended),
+        Err(error) => (None, Err(error)),
+    };
+    if let (Some(summary), false) = (&summary, manner.json) {
+        render::summary(summary);
     }
+    couriers.end(summary.as_ref(), ended.as_ref().err()).await;
     ended?;
-    Ok(if summary.failed > 0 { exit::FAILED } else { exit::DONE })
+    Ok(if summary.is_some_and(|summary| summary.failed > 0) { exit::FAILED } else { exit::DONE })
 }
 
 /// The one question, where there is something to ask.
