@@ -29,14 +29,25 @@ pub(crate) fn of_engine(engine: &str) -> std::io::Result<PathBuf> {
     Ok(folder)
 }
 
+/// The folder of one engine, if it is there: for whoever only looks.
+pub(crate) fn look(engine: &str) -> Option<PathBuf> {
+    let folder = root_without_making().ok()?.join(engine);
+    folder.is_dir().then_some(folder)
+}
+
 fn root() -> std::io::Result<PathBuf> {
+    if std::env::var_os(VARIABLE).is_none_or(|value| value.is_empty()) && geteuid().is_root() {
+        // What can't be made here is made in the user's own directory.
+        let _ = make(Path::new(SHARED));
+    }
+    root_without_making()
+}
+
+fn root_without_making() -> std::io::Result<PathBuf> {
     if let Some(folder) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
         return Ok(folder.into());
     }
     let shared = Path::new(SHARED);
-    if geteuid().is_root() && make(shared).is_ok() {
-        return Ok(shared.to_owned());
-    }
     if access(shared, AccessFlags::W_OK | AccessFlags::X_OK).is_ok() {
         return Ok(shared.to_owned());
     }

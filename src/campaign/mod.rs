@@ -21,6 +21,7 @@ pub(crate) mod event;
 pub(crate) mod execute;
 pub(crate) mod experiments;
 pub(crate) mod file;
+pub(crate) mod forecast;
 pub(crate) mod grid;
 pub(crate) mod instance;
 mod local;
