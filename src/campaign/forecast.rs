@@ -23,7 +23,7 @@ pub(crate) fn remaining(runs: &[SeenRun], now: Timestamp) -> Option<Duration> {
         match run.state {
             RunState::Completed | RunState::Failed => {}
             RunState::Running => {
-                left += (expected(run) - since(run.started_at.as_deref(), now)).max(0.0)
+                left += (expected(run) - since(run.started_at.as_deref(), now)).max(0.0);
             }
             RunState::Pending | RunState::Interrupted => {
                 let pause = before.map_or(0.0, |before| pause(runs, before, run));

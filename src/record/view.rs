@@ -94,10 +94,10 @@ impl View {
         ));
         let version: i32 =
             version.get_result(&mut view.connection).map_err(|source| view.failed(source))?;
-        match version > schema::VERSION {
-            true => Err(RecordError::Newer { path: view.path }),
-            false => Ok(Some(view)),
+        if version > schema::VERSION {
+            return Err(RecordError::Newer { path: view.path });
         }
+        Ok(Some(view))
     }
 
     fn failed(&self, source: diesel::result::Error) -> RecordError {
