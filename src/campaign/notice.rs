@@ -88,7 +88,8 @@ impl Notices {
                 let data = json!({"runs": runs, "total": total, "strategy": strategy});
                 Some(self.notice(Topic::Start, &text, data))
             }
-            Event::RunEnded { verdict: Verdict::Completed | Verdict::Interrupted, .. } => None,
+            Event::RunEnded { verdict: Verdict::Completed | Verdict::Interrupted, .. }
+            | Event::RunEnded { retried: true, .. } => None,
             Event::RunEnded {
                 run,
                 experiment,

@@ -9,6 +9,8 @@ mod containers;
 #[cfg(feature = "host")]
 mod couriers;
 #[cfg(feature = "host")]
+mod detach;
+#[cfg(feature = "host")]
 mod exit;
 mod experiment;
 #[cfg(feature = "host")]

@@ -6,6 +6,7 @@
 //! Ending a docker client does not end the container: see [`crate::campaign`]'s strategies.
 
 mod feed;
+mod leave;
 
 use std::fmt;
 use std::fs::File;
@@ -26,6 +27,7 @@ use super::invocation::Invocation;
 use crate::cancel::Cancel;
 
 pub(crate) use feed::feed_blocking;
+pub(crate) use leave::{Leaving, Left};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

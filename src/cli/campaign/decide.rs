@@ -135,7 +135,7 @@ pub(super) fn choose_resume(
                 .iter()
                 .filter(|run| matches!(run.state, RunState::Completed | RunState::Failed));
             let (done, total) = (done.count(), earlier.1.len());
-            if arguments.manner.yes || !render::can_ask() {
+            if arguments.manner.is_answered() || !render::can_ask() {
                 let campaign = campaign.to_owned();
                 return Err(CampaignError::Unfinished { campaign, done, total });
             }

@@ -14,8 +14,9 @@ use crate::cli::couriers::Couriers;
 use crate::cli::notifications::Audience;
 use crate::cli::render::{self, Progress, Talk};
 use crate::cli::settings::Source;
-use crate::cli::{exit, locks, traces};
+use crate::cli::{detach, exit, locks, traces};
 use crate::engine::process::show;
+use crate::lock::Lock;
 
 /// Shows it, asks, and does it.
 pub(super) async fn start(
@@ -24,20 +25,21 @@ pub(super) async fn start(
     source: Source,
     audience: Audience,
     manner: &Manner,
+    campaign_lock: Option<Lock>,
     cancel: &Cancel,
 ) -> Result<u8, CampaignError> {
-    let _project_lock =
+    let project_lock =
         campaign.site.as_ref().map(|site| locks::project(site, &campaign.name)).transpose()?;
     let talk = manner.talk();
-    if talk != Talk::Little {
+    if talk != Talk::Little && !manner.detached {
         render::plan(&campaign, runs, source);
     }
-    if !agreed(&campaign, manner.yes, source, cancel).await? {
+    if !agreed(&campaign, manner.is_answered(), source, cancel).await? {
         render::say("nothing was started");
         return Ok(exit::DONE);
     }
     if let Some(site) = &mut campaign.site
-        && !(site.containers.is_empty() && manner.yes)
+        && !(site.containers.is_empty() && manner.is_answered())
     {
         // The answer took its time, or what was seen belonged to a lem that has ended by now.
         site.look_at_containers(cancel).await?;
@@ -45,10 +47,20 @@ pub(super) async fn start(
     }
     let mut progress = Progress::new(&campaign.plan, runs, manner.json, talk);
     make_images(&mut campaign, &mut progress, cancel).await?;
+    if manner.detach {
+        drop((project_lock, campaign_lock));
+        return detach::hand_over(&campaign, manner.shown(), cancel).await;
+    }
     locks::index(&campaign);
     let traces = campaign.site.as_mut().map(traces::begin).transpose()?;
     let mut couriers = Couriers::start(Notices::new(&campaign.name, &campaign.plan), audience);
     let report = &mut |event| {
+        if let (Event::CampaignStarted { campaign_id, .. }, true) = (&event, manner.detached) {
+            detach::announce(&campaign, campaign_id, manner.shown());
+            if talk != Talk::Little {
+                render::plan(&campaign, runs, source);
+            }
+        }
         progress.show(&event);
         couriers.tell(&event).iter().for_each(|warning| progress.say(warning));
     };

@@ -90,7 +90,8 @@ fn show(arguments: &Arguments, stop: &AtomicBool) -> Result<(), CampaignError> {
         }
         let runs = known.runs().unwrap_or_default();
         let run = runs.iter().find(|run| run.position == position);
-        !run.is_some_and(|run| matches!(run.state, RunState::Pending | RunState::Running))
+        // Under a living lem, one that was interrupted waits for its next try.
+        run.is_none_or(|run| matches!(run.state, RunState::Completed | RunState::Failed))
     };
     let until = if arguments.follow { Until::Ended(&ended) } else { Until::Now };
     let log = Log { path: &path, lines: arguments.lines };

@@ -38,7 +38,7 @@ pub(crate) fn feed_blocking(
     let deadline = Instant::now() + limit;
     loop {
         match handle.wait_timeout(TICK) {
-            Ok(Some(output)) => return Ok((output.status.into(), said.text())),
+            Ok(Some(output)) => return Ok((output.status.into(), said.text_within(TICK))),
             Ok(None) if stop() || Instant::now() >= deadline => {
                 signal_group(&handle, Signal::SIGKILL);
                 return Err(EngineError::TimedOut { command: invocation.to_string(), limit });
@@ -50,13 +50,13 @@ pub(crate) fn feed_blocking(
 }
 
 /// The end of a stream, read as it comes: one that talks without end fills no memory.
-struct Tail {
+pub(super) struct Tail {
     kept: Arc<Mutex<Vec<u8>>>,
     ended: mpsc::Receiver<()>,
 }
 
 impl Tail {
-    fn of(mut stream: PipeReader) -> Self {
+    pub(super) fn of(mut stream: PipeReader) -> Self {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let (sender, ended) = mpsc::channel();
         let writing = Arc::clone(&kept);
@@ -73,9 +73,10 @@ impl Tail {
         Self { kept, ended }
     }
 
-    fn text(&self) -> String {
-        // Something that the command left behind may hold the stream open: it is not waited for.
-        let _ = self.ended.recv_timeout(TICK);
+    /// What it holds when the stream has ended, or after `patience`: something that the command
+    /// left behind may hold the stream open.
+    pub(super) fn text_within(&self, patience: Duration) -> String {
+        let _ = self.ended.recv_timeout(patience);
         let kept = self.kept.lock().map(|kept| kept.clone()).unwrap_or_default();
         String::from_utf8_lossy(&kept).into_owned()
     }
