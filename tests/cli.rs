@@ -12,6 +12,8 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "cli/detach.rs"]
+mod detach;
 #[path = "cli/experiment_files.rs"]
 mod experiment_files;
 #[path = "cli/files.rs"]
@@ -20,9 +22,13 @@ mod files;
 mod limits;
 #[path = "cli/local.rs"]
 mod local;
+#[path = "cli/logs.rs"]
+mod logs;
 #[path = "cli/machines.rs"]
 mod machines;
 #[path = "cli/notifications.rs"]
 mod notifications;
 #[path = "cli/pages.rs"]
 mod pages;
+#[path = "cli/status.rs"]
+mod status;
