@@ -14,6 +14,8 @@ mod place;
 
 #[path = "docs/tables.rs"]
 mod tables;
+#[path = "docs/watching.rs"]
+mod watching;
 
 use std::collections::BTreeSet;
 
@@ -21,13 +23,15 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
     "docs/compatibility.md",
     "docs/experiment.md",
+    "docs/notifications.md",
     "docs/strategies.md",
+    "docs/watching.md",
 ];
 
 /// Commands that are only looked up in the Makefile, with what runs them instead.
@@ -64,6 +68,16 @@ fn the_page_about_compatibility_works() {
 #[test]
 fn the_page_about_experiments_works() {
     follow("docs/experiment.md");
+}
+
+#[test]
+fn the_page_about_notifications_works() {
+    follow("docs/notifications.md");
+}
+
+#[test]
+fn the_page_about_watching_works() {
+    follow("docs/watching.md");
 }
 
 #[test]
