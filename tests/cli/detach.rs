@@ -3,41 +3,19 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo};
+use nix::unistd::mkfifo;
+use rexpect::session::spawn_command;
 use serde_json::Value;
 
+use crate::support::detached::Detached;
 use crate::support::{Running, Scene, eventually};
 
 const WORDS: [&str; 5] = ["campaign", "campaign.yaml", "--runner", "local", "--detach"];
 
 /// Runs until the file `go` is there.
 const WAITS: &str = "echo waiting; touch here; until [ -e $GO ]; do sleep 0.05; done";
-
-/// A lem that went on by itself; killed when it is dropped.
-struct Detached(Pid);
-
-impl Detached {
-    fn signal(&self, signal: Signal) {
-        kill(self.0, signal).unwrap();
-    }
-
-    fn is_there(&self) -> bool {
-        kill(self.0, None).is_ok()
-    }
-
-    fn has_ended(&self) {
-        // Its parent is not this process, so nobody but the kernel's own has to wait for it.
-        eventually("the detached lem has ended", || (!self.is_there()).then_some(()));
-    }
-}
-
-impl Drop for Detached {
-    fn drop(&mut self) {
-        let _ = kill(self.0, Signal::SIGKILL);
-    }
-}
 
 fn status(scene: &Scene) -> Vec<Value> {
     std::fs::create_dir_all(scene.path("elsewhere")).unwrap();
@@ -50,8 +28,8 @@ fn status(scene: &Scene) -> Vec<Value> {
 fn begun(scene: &Scene, words: &[&str]) -> (Value, Detached) {
     let ended = scene.lem(words).expect(0);
     let begun: Value = serde_json::from_str(&ended.stdout).unwrap();
-    let pid = i32::try_from(begun["pid"].as_i64().unwrap()).unwrap();
-    (begun, Detached(Pid::from_raw(pid)))
+    let detached = Detached::of(begun["pid"].as_i64().unwrap());
+    (begun, detached)
 }
 
 fn read(path: &Value) -> String {
@@ -68,21 +46,19 @@ fn runs_in(scene: &Scene) {
 fn a_campaign_outlives_its_terminal_and_ends_in_order_when_asked() {
     let scene = Scene::without_containers();
     scene.scripts(&[WAITS, "true"], "stop_grace_period: 1s");
-    let mut terminal =
-        rexpect::session::spawn_command(scene.command(&WORDS), Some(60_000)).unwrap();
-    let (_, found) = terminal.exp_regex("goes on by itself, pid [0-9]+").unwrap();
-    let pid = found.rsplit(' ').next().unwrap().parse().unwrap();
-    let detached = Detached(Pid::from_raw(pid));
-    terminal.exp_regex("lem.log").unwrap();
-    terminal.exp_eof().unwrap();
+    let mut terminal = spawn_command(scene.command(&WORDS), Some(60_000)).unwrap();
+    let detached = Detached::announced(&mut terminal);
     drop(terminal);
 
     runs_in(&scene);
     detached.signal(Signal::SIGHUP);
     let row = &status(&scene)[0];
-    assert_eq!((&row["state"], &row["pid"]), (&"running".into(), &pid.into()));
-    let process = procfs_session(pid);
-    assert_eq!(process, (pid, 0), "a session of its own without a terminal");
+    assert_eq!((&row["state"], &row["pid"]), (&"running".into(), &detached.pid().into()));
+    assert_eq!(
+        session(detached.pid()),
+        (detached.pid(), 0),
+        "a session of its own without a terminal"
+    );
 
     detached.signal(Signal::SIGTERM);
     detached.has_ended();
@@ -96,7 +72,7 @@ fn a_campaign_outlives_its_terminal_and_ends_in_order_when_asked() {
 }
 
 /// The session of a process and the device number of its terminal.
-fn procfs_session(pid: i32) -> (i32, i32) {
+fn session(pid: i32) -> (i32, i32) {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
     (fields[3].parse().unwrap(), fields[4].parse().unwrap())
