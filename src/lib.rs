@@ -3,19 +3,21 @@
 //! Who imports whom (`tests/architecture.rs` reads this and holds it):
 //!
 //! ```text
-//! cli        ─► campaign, experiment, engine, gpu, record, inner, ground
+//! cli        ─► campaign, experiment, engine, gpu, http, record, inner, ground
 //! campaign   ─► engine, gpu, record, inner (its marks and exit codes), ground
 //! experiment ─► ground
 //! inner      ─► ground
 //! engine     ─► ground
 //! gpu        ─► ground
+//! http       ─► ground
 //! record     ─► ground
 //! ground     =  cancel, duration, durable, lock, mebibytes, state_dir, yaml
 //! ```
 //!
 //! `cli` is the rim: arguments, terminal, exit codes. `engine` is the adapter of the `docker`
-//! command, `gpu` that of the NVIDIA driver, `record` the database of a campaign. `inner` is what runs inside the containers; of it
-//! the host reads the marks that it leaves.
+//! command, `gpu` that of the NVIDIA driver, `http` that of webhooks, `record` the database of a
+//! campaign. `inner` is what runs inside the containers; of it the host reads the marks that it
+//! leaves.
 //!
 //! Words: a **campaign** is a file, an **experiment** an entry of it, a **run** one execution of an
 //! experiment in a cycle, an **attempt** one try of a run. A **service** is a Compose service, an
@@ -35,6 +37,8 @@ mod engine;
 mod experiment;
 #[cfg(feature = "host")]
 mod gpu;
+#[cfg(feature = "host")]
+mod http;
 mod inner;
 #[cfg(feature = "host")]
 mod lock;

@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,10 @@ pub(crate) struct Lock {
     _file: File,
 }
 
+/// How often, and for how long, a lock that is held is looked at again before it counts as held.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Takes the lock at `path`, or says who has it.
 pub(crate) fn take(path: &Path, holder: &Holder) -> Result<Lock, LockError> {
     let unusable = |source| LockError::Unusable { path: path.to_owned(), source };
@@ -56,10 +61,20 @@ pub(crate) fn take(path: &Path, holder: &Holder) -> Result<Lock, LockError> {
         std::fs::create_dir_all(folder).map_err(unusable)?;
     }
     let mut file = open(path).map_err(unusable)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(LockError::Held { holder: read(&mut file) }),
-        Err(TryLockError::Error(source)) => return Err(unusable(source)),
+    let mut looks = LOOKS;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            // Perhaps somebody only looks who holds it, which takes a lock for a moment.
+            Err(TryLockError::WouldBlock) if looks > 0 => {
+                looks -= 1;
+                std::thread::park_timeout(LOOK);
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(LockError::Held { holder: read(&mut file) });
+            }
+            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+        }
     }
     let text = serde_json::to_string(holder).unwrap_or_default();
     file.set_len(0).map_err(unusable)?;

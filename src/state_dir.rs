@@ -47,6 +47,12 @@ pub(crate) fn place() -> std::io::Result<PathBuf> {
     own()
 }
 
+/// The folder of one engine, if it is there: for who only looks.
+pub(crate) fn look(engine: &str) -> Option<PathBuf> {
+    let folder = place().ok()?.join(engine);
+    folder.is_dir().then_some(folder)
+}
+
 fn root() -> std::io::Result<PathBuf> {
     if let Some(folder) = named() {
         return Ok(folder);

@@ -149,8 +149,9 @@ fn only_in(name: &str, places: &[&str]) -> Vec<Break> {
 }
 
 #[test]
-fn processes_are_started_by_duct_in_one_file() {
-    hold("duct belongs to src/engine/process.rs:", &only_in("duct", &["engine/process.rs"]));
+fn processes_are_started_by_duct_in_one_module() {
+    let breaks = only_in("duct", &["engine/process.rs", "engine/process/"]);
+    hold("duct belongs to src/engine/process:", &breaks);
 }
 
 #[test]
@@ -161,6 +162,11 @@ fn yaml_is_read_and_written_in_one_module() {
 #[test]
 fn sql_is_spoken_in_the_record_alone() {
     hold("diesel belongs to src/record:", &only_in("diesel", &["record/"]));
+}
+
+#[test]
+fn http_is_spoken_in_one_module() {
+    hold("ureq belongs to src/http:", &only_in("ureq", &["http/"]));
 }
 
 #[test]

@@ -12,6 +12,8 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "cli/detach.rs"]
+mod detach;
 #[path = "cli/doctor.rs"]
 mod doctor;
 #[path = "cli/experiment_files.rs"]
@@ -24,7 +26,13 @@ mod init;
 mod limits;
 #[path = "cli/local.rs"]
 mod local;
+#[path = "cli/logs.rs"]
+mod logs;
 #[path = "cli/machines.rs"]
 mod machines;
+#[path = "cli/notifications.rs"]
+mod notifications;
 #[path = "cli/pages.rs"]
 mod pages;
+#[path = "cli/status.rs"]
+mod status;

@@ -21,6 +21,8 @@ mod compatibility;
 mod demo;
 #[path = "containers/dependencies.rs"]
 mod dependencies;
+#[path = "containers/detach.rs"]
+mod detach;
 #[path = "containers/doctor.rs"]
 mod doctor;
 #[path = "containers/dry_run.rs"]

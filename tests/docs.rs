@@ -16,6 +16,8 @@ mod place;
 mod machine;
 #[path = "docs/tables.rs"]
 mod tables;
+#[path = "docs/watching.rs"]
+mod watching;
 
 use std::collections::BTreeSet;
 
@@ -23,7 +25,7 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
@@ -31,7 +33,9 @@ const PAGES: [&str; 8] = [
     "docs/doctor.md",
     "docs/experiment.md",
     "docs/init.md",
+    "docs/notifications.md",
     "docs/strategies.md",
+    "docs/watching.md",
 ];
 
 /// Commands that are only looked up in the Makefile, with what runs them instead.
@@ -78,6 +82,16 @@ fn the_page_about_init_works() {
 #[test]
 fn the_page_about_experiments_works() {
     follow("docs/experiment.md");
+}
+
+#[test]
+fn the_page_about_notifications_works() {
+    follow("docs/notifications.md");
+}
+
+#[test]
+fn the_page_about_watching_works() {
+    follow("docs/watching.md");
 }
 
 #[test]

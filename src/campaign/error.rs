@@ -76,6 +76,12 @@ pub(crate) enum CampaignError {
         "the campaign is not the one that was interrupted: its experiments, cycles or order changed"
     )]
     Drifted { campaign: String },
+    #[error("there is no run `{wanted}`")]
+    NoSuchRun { wanted: String },
+    #[error("{reason}")]
+    NoRun { reason: String },
+    #[error("several runs are meant:\n{}", runs.join("\n"))]
+    SeveralRuns { runs: Vec<String> },
     #[error("the question can't be asked: there is no terminal, and no `--yes`")]
     NoAnswer,
     #[error("stopped by {signal}")]

@@ -41,6 +41,9 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::Unfinished { .. }
         | E::NothingToResume { .. }
         | E::Drifted { .. }
+        | E::NoSuchRun { .. }
+        | E::NoRun { .. }
+        | E::SeveralRuns { .. }
         | E::NoAnswer => WRONG,
         E::NoInner { .. }
         | E::Unwritable { .. }
@@ -146,6 +149,13 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::Drifted { campaign } => {
             format!("`lem campaign --fresh` starts `{campaign}` anew and keeps the old results")
         }
+        E::NoSuchRun { .. } => {
+            "a run is named by its id, the beginning of its id, its place in the order, or its \
+             experiment; `lem status --all` shows the campaigns"
+                .to_owned()
+        }
+        E::NoRun { .. } => "`lem status --all` shows the campaigns known here".to_owned(),
+        E::SeveralRuns { .. } => "name one by its id, or choose with `--campaign NAME`".to_owned(),
         E::NoAnswer => "`--yes` answers it".to_owned(),
         E::EngineLost { .. } => "check `docker info`, then `lem resume`".to_owned(),
         E::TooManyFailures { .. } => {

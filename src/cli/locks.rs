@@ -10,22 +10,30 @@ use crate::durable::{self, Flush};
 use crate::lock::{self, Holder, Lock, LockError};
 use crate::state_dir;
 
+/// The name, in place of an engine's, of what belongs to none.
+pub(super) const LOCAL: &str = "local";
+
 /// Takes the lock of a campaign: one execution of it at a time, in containers or not.
 pub(super) fn campaign(state_dir: &Path, campaign: &str) -> Result<Lock, CampaignError> {
     take(&path_of_campaign(state_dir, campaign)?, &format!("campaign `{campaign}`"), campaign)
 }
 
-/// Whether a living lem executes the campaign.
-pub(super) fn is_executed(state_dir: &Path, campaign: &str) -> bool {
-    path_of_campaign(state_dir, campaign).is_ok_and(|path| lock::holder(&path).is_some())
+/// The living lem that executes the campaign, or is about to. Makes nothing.
+pub(super) fn executor(state_dir: &Path, campaign: &str) -> Option<Holder> {
+    let folder = state_dir::look(LOCAL)?;
+    lock::holder(&folder.join(name_of_campaign(state_dir, campaign)))
 }
 
 fn path_of_campaign(state_dir: &Path, campaign: &str) -> Result<PathBuf, CampaignError> {
+    Ok(local_state()?.join(name_of_campaign(state_dir, campaign)))
+}
+
+fn name_of_campaign(state_dir: &Path, campaign: &str) -> String {
     // However the folder was reached.
     let folder = state_dir.parent().and_then(|base| base.canonicalize().ok());
     let folder = folder.unwrap_or_else(|| state_dir.to_owned());
     let identity = format!("{}\n{campaign}", folder.display());
-    Ok(local_state()?.join(format!("locks/campaign-{}.lock", short_hash(identity.as_bytes()))))
+    format!("locks/campaign-{}.lock", short_hash(identity.as_bytes()))
 }
 
 /// Takes the lock of a Compose project: one lem in it at a time.
@@ -59,16 +67,18 @@ pub(super) fn engine_state(engine: &str) -> Result<PathBuf, CampaignError> {
 
 /// State that belongs to no engine: the locks of campaigns, and where campaigns are.
 pub(super) fn local_state() -> Result<PathBuf, CampaignError> {
-    engine_state("local")
+    engine_state(LOCAL)
 }
 
-/// Notes where the campaign is, so that `lem resume` finds it from any folder.
+/// Notes where the campaign is, so that `lem resume`, `lem status` and `lem logs` find it
+/// from any folder.
 pub(super) fn index(campaign: &Campaign) {
     let Ok(folder) = local_state() else { return };
     let pointer = serde_json::json!({
         "campaign": campaign.name,
         "file": campaign.file,
         "record": campaign.record(),
+        "results": campaign.results,
     });
     let name = short_hash(format!("{}", campaign.file.display()).as_bytes());
     // Only a convenience: the record itself is beside the campaign.

@@ -7,6 +7,10 @@ mod config;
 #[cfg(feature = "host")]
 mod containers;
 #[cfg(feature = "host")]
+mod couriers;
+#[cfg(feature = "host")]
+mod detach;
+#[cfg(feature = "host")]
 mod doctor;
 #[cfg(feature = "host")]
 mod exit;
@@ -19,7 +23,13 @@ mod gpu;
 mod init;
 mod inner;
 #[cfg(feature = "host")]
+mod known;
+#[cfg(feature = "host")]
 mod locks;
+#[cfg(feature = "host")]
+mod logs;
+#[cfg(feature = "host")]
+mod notifications;
 #[cfg(feature = "host")]
 mod pages;
 #[cfg(feature = "host")]
@@ -34,6 +44,8 @@ mod schema;
 mod settings;
 #[cfg(feature = "host")]
 mod signals;
+#[cfg(feature = "host")]
+mod status;
 #[cfg(feature = "host")]
 mod traces;
 
@@ -70,6 +82,10 @@ enum Command {
     Campaign(Box<campaign::Arguments>),
     #[cfg(feature = "host")]
     Resume(Box<resume::Arguments>),
+    #[cfg(feature = "host")]
+    Status(status::Arguments),
+    #[cfg(feature = "host")]
+    Logs(logs::Arguments),
     #[cfg(feature = "host")]
     Ps(containers::PsArguments),
     #[cfg(feature = "host")]
@@ -156,6 +172,10 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Campaign(arguments) => campaign::run(*arguments),
         #[cfg(feature = "host")]
         Command::Resume(arguments) => resume::run(*arguments),
+        #[cfg(feature = "host")]
+        Command::Status(arguments) => status::run(&arguments),
+        #[cfg(feature = "host")]
+        Command::Logs(arguments) => logs::run(arguments),
         #[cfg(feature = "host")]
         Command::Ps(arguments) => containers::ps(&arguments),
         #[cfg(feature = "host")]

@@ -93,8 +93,9 @@ fn unfinished(record: &Path) -> Result<Vec<PathBuf>, CampaignError> {
     let mut files = Vec::new();
     for instance in store.unfinished()? {
         let newest = store.newest(&instance.campaign)?;
-        let executed =
-            record.parent().is_some_and(|state| locks::is_executed(state, &instance.campaign));
+        let executed = record
+            .parent()
+            .is_some_and(|state| locks::executor(state, &instance.campaign).is_some());
         if newest.is_some_and(|(newest, _)| newest.id == instance.id) && !executed {
             files.push(PathBuf::from(instance.file));
         }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::signals::Hangup;
 use super::{render, signals};
 use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
@@ -15,12 +16,20 @@ pub(super) fn block_on<F>(work: F) -> ExitCode
 where
     F: AsyncFnOnce(&Cancel) -> Result<u8, CampaignError>,
 {
+    block_on_with(Hangup::Inherited, work)
+}
+
+/// The same, with a word about SIGHUP.
+pub(super) fn block_on_with<F>(hangup: Hangup, work: F) -> ExitCode
+where
+    F: AsyncFnOnce(&Cancel) -> Result<u8, CampaignError>,
+{
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return render::failure_of_start(&error),
     };
     let code = runtime.block_on(async {
-        let cancel = match signals::watch() {
+        let cancel = match signals::watch(hangup) {
             Ok(cancel) => cancel,
             Err(error) => return render::failure_of_start(&error),
         };

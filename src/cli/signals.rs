@@ -4,10 +4,17 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cancel::{self, Cancel, Signal};
 
+/// What a SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hangup {
+    /// The end; nothing, if it was ignored when lem started: that is what `nohup` asks for.
+    Inherited,
+    /// Nothing.
+    Ignored,
+}
+
 /// Watches for signals from here on, for as long as the runtime lives.
-///
-/// A SIGHUP that was ignored when lem started stays ignored: that is what `nohup` asks for.
-pub(super) fn watch() -> std::io::Result<Cancel> {
+pub(super) fn watch(meaning: Hangup) -> std::io::Result<Cancel> {
     let (raise, cancel) = cancel::pair();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -23,12 +30,29 @@ pub(super) fn watch() -> std::io::Result<Cancel> {
             let came = tokio::select! {
                 _ = interrupt.recv() => Signal::Interrupt,
                 _ = terminate.recv() => Signal::Terminate,
-                _ = hung_up => Signal::Hangup,
+                _ = hung_up => match meaning {
+                    Hangup::Inherited => Signal::Hangup,
+                    Hangup::Ignored => continue,
+                },
             };
             raise.raise(came);
         }
     });
     Ok(cancel)
+}
+
+/// The next SIGINT or SIGTERM from this call on, whatever came before.
+pub(super) fn another() -> impl Future<Output = ()> {
+    let streams = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = streams else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
 }
 
 /// Read from `/proc`, because asking the kernel by `sigaction` would change it.

@@ -5,6 +5,9 @@
 //! because a child in a group of its own that reads the terminal is stopped by the kernel.
 //! Ending a docker client does not end the container: see [`crate::campaign`]'s strategies.
 
+mod feed;
+mod leave;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter};
@@ -22,6 +25,9 @@ use tokio::sync::watch;
 use super::error::EngineError;
 use super::invocation::Invocation;
 use crate::cancel::Cancel;
+
+pub(crate) use feed::feed_blocking;
+pub(crate) use leave::{Leaving, Left};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,9 +266,10 @@ fn expression(invocation: &Invocation) -> Expression {
         .unchecked();
     // What the user's `COMPOSE_…` variables say was made into arguments; left in the environment
     // they would say it again, to calls that it is not meant for. A lem inside a run of another
-    // lem is a run of its own.
+    // lem is a run of its own. The address of a webhook is lem's secret.
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("COMPOSE_") || name == "LEM_RUN_ID" {
+        let word = name.to_string_lossy();
+        if word.starts_with("COMPOSE_") || word == "LEM_RUN_ID" || word == "LEM_WEBHOOK_URL" {
             expression = expression.env_remove(name);
         }
     }

@@ -6,10 +6,12 @@
 
 mod schema;
 mod store;
+mod view;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use store::{RecordError, Store};
+pub(crate) use view::{SeenInstance, SeenRun, View};
 
 /// The state of a campaign's instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

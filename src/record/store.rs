@@ -309,6 +309,6 @@ fn to_word<T: Serialize>(state: T) -> String {
     }
 }
 
-fn from_word<T: for<'de> Deserialize<'de>>(word: &str) -> Option<T> {
+pub(super) fn from_word<T: for<'de> Deserialize<'de>>(word: &str) -> Option<T> {
     serde_json::from_value(serde_json::Value::from(word)).ok()
 }

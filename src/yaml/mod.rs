@@ -41,9 +41,21 @@ pub(crate) struct Place {
 
 impl Place {
     fn new(path: &Path, text: &str, line: usize, column: usize) -> Self {
-        let text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
+        let text = hidden(text.lines().nth(line.saturating_sub(1)).unwrap_or_default());
         Self { path: path.to_owned(), line, column, text }
     }
+}
+
+/// A line without the secrets that a file may hold: the address of a webhook and, wherever one
+/// stands, what follows the host in a URL. Columns stay where they are.
+fn hidden(line: &str) -> String {
+    let secret = match (line.find("webhook_url"), line.find("://")) {
+        (Some(key), _) => key + "webhook_url".len() + 1,
+        (None, Some(url)) => url + "://".len(),
+        (None, None) => return line.to_owned(),
+    };
+    let mask = |(at, c): (usize, char)| if at < secret || c == ' ' { c } else { '*' };
+    line.char_indices().map(mask).collect()
 }
 
 impl fmt::Display for Place {
@@ -118,5 +130,17 @@ fn plain_words(message: &str) -> String {
             "expected one document, found a second one (`---`)".to_owned()
         }
         other => other.replacen("unknown variant", "unknown value", 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_an_error_shows_keeps_its_columns_and_loses_its_secrets() {
+        assert_eq!(hidden("cylces: 3"), "cylces: 3");
+        assert_eq!(hidden("  webhook_url: htps:/x/é"), "  webhook_url: ********");
+        assert_eq!(hidden("    https://a.example/x"), "    https://***********");
     }
 }

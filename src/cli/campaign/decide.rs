@@ -13,6 +13,7 @@ use crate::campaign::site::survey;
 use crate::campaign::{experiments, run_folder};
 use crate::cancel::Cancel;
 use crate::cli::flags::Flags;
+use crate::cli::notifications::Audience;
 use crate::cli::render;
 use crate::cli::settings::{Chosen, Layers, Manners, Row, Verbosity};
 use crate::record::{CampaignState, Instance, RecordedRun, RunState, Store};
@@ -24,6 +25,7 @@ pub(super) type Earlier = (Instance, Vec<RecordedRun>);
 pub(super) struct Decided {
     pub plan: Plan,
     pub chosen: Chosen,
+    pub audience: Audience,
     pub flags: Flags,
 }
 
@@ -48,6 +50,8 @@ pub(super) fn decide(
         },
     };
     let chosen = Layers::read()?.resolve(&named.file, &named.base, &flags, manners);
+    let wanted = &chosen.settings.notifications;
+    let audience = Audience::check(wanted, &chosen.rows, &named.path, &named.base)?;
     let order = &chosen.order;
     let experiments = experiments::gather(&named.file, &named.base, flags.backend.as_deref())?;
     let recorded_seed = resumed.and_then(|(instance, _)| instance.seed);
@@ -66,7 +70,7 @@ pub(super) fn decide(
         config_gap: order.config_gap,
         cycle_gap: order.cycle_gap,
     };
-    Ok(Decided { plan, chosen, flags })
+    Ok(Decided { plan, chosen, audience, flags })
 }
 
 /// Finds the place of the campaign on this machine.
@@ -76,7 +80,7 @@ pub(super) async fn locate(
     resumed: Option<&Earlier>,
     cancel: &Cancel,
 ) -> Result<(Campaign, Vec<Row>), CampaignError> {
-    let Decided { plan, chosen, flags } = decided;
+    let Decided { plan, chosen, flags, .. } = decided;
     let Chosen { settings, rows, .. } = chosen;
     let Named { file, path, .. } = named;
     let results = run_folder::of_campaign(&settings.results_dir, &file.campaign_name);
@@ -131,7 +135,7 @@ pub(super) fn choose_resume(
                 .iter()
                 .filter(|run| matches!(run.state, RunState::Completed | RunState::Failed));
             let (done, total) = (done.count(), earlier.1.len());
-            if arguments.manner.yes || !render::can_ask() {
+            if arguments.manner.is_answered() || !render::can_ask() {
                 let campaign = campaign.to_owned();
                 return Err(CampaignError::Unfinished { campaign, done, total });
             }

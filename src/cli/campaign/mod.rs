@@ -15,11 +15,13 @@ use self::check::check;
 use self::decide::{choose_resume, decide, earlier, locate};
 pub(super) use self::named::Named;
 use self::start::start;
+use super::detach::Shown;
 use super::flags::Flags;
 use super::render::{self, Talk};
-use super::runtime::block_on;
+use super::runtime::block_on_with;
 use super::settings::source_of;
-use super::{exit, locks};
+use super::signals::Hangup;
+use super::{detach, exit, locks};
 use crate::campaign::decided::Campaign;
 use crate::campaign::error::CampaignError;
 use crate::campaign::plan::Run;
@@ -72,9 +74,25 @@ pub(super) struct Manner {
     /// Say nothing but failures and the summary
     #[arg(short, long, overrides_with = "verbose")]
     pub quiet: bool,
+    /// Go on in a session of its own, also when this terminal closes
+    #[arg(long, conflicts_with = "dry_run")]
+    pub detach: bool,
+    /// What `--detach` gives to the lem that goes on
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub detached: bool,
 }
 
 impl Manner {
+    /// How a detached campaign is shown.
+    fn shown(&self) -> Shown {
+        if self.json { Shown::Json } else { Shown::Text }
+    }
+
+    /// Whether everything was asked and answered.
+    fn is_answered(&self) -> bool {
+        self.yes || self.detached
+    }
+
     fn talk(&self) -> Talk {
         match (self.quiet, self.verbose) {
             (true, _) => Talk::Little,
@@ -86,7 +104,13 @@ impl Manner {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    block_on(async |cancel| drive(arguments, cancel).await)
+    let hangup = if arguments.manner.detached {
+        detach::leave_session();
+        Hangup::Ignored
+    } else {
+        Hangup::Inherited
+    };
+    block_on_with(hangup, async |cancel| Box::pin(drive(arguments, cancel)).await)
 }
 
 async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignError> {
@@ -96,12 +120,13 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
         return validate(&arguments, flags, &named);
     }
     let state_dir = named.state_dir();
-    let _campaign_lock = (!arguments.manner.dry_run)
+    let campaign_lock = (!arguments.manner.dry_run)
         .then(|| locks::campaign(&state_dir, &named.file.campaign_name))
         .transpose()?;
     let earlier = earlier(&state_dir, &named.file.campaign_name)?;
     let resumed = choose_resume(&arguments, earlier, &named.file.campaign_name)?;
     let decided = decide(&arguments, flags, &named, resumed.as_ref())?;
+    let audience = decided.audience.clone();
     let (campaign, rows) = locate(decided, named, resumed.as_ref(), cancel).await?;
     let runs = match &resumed {
         Some((instance, recorded)) if instance.plan == campaign.plan.fingerprint() => {
@@ -115,7 +140,8 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
         return dry_run(&campaign, &runs);
     }
     let source = source_of(&rows, "docker.strategy");
-    start(campaign, &runs, source, &arguments.manner, cancel).await
+    let manner = &arguments.manner;
+    start(campaign, &runs, source, audience, manner, campaign_lock, cancel).await
 }
 
 /// Reads and checks the files.

@@ -7,33 +7,39 @@ use crate::campaign::error::CampaignError;
 use crate::campaign::event::Event;
 use crate::campaign::execute::execute;
 use crate::campaign::file::ContainerStrategy;
+use crate::campaign::notice::Notices;
 use crate::campaign::plan::Run;
 use crate::cancel::Cancel;
+use crate::cli::couriers::Couriers;
+use crate::cli::notifications::Audience;
 use crate::cli::render::{self, Progress, Talk};
 use crate::cli::settings::Source;
-use crate::cli::{exit, locks, traces};
+use crate::cli::{detach, exit, locks, traces};
 use crate::engine::process::show;
+use crate::lock::Lock;
 
 /// Shows it, asks, and does it.
 pub(super) async fn start(
     mut campaign: Campaign,
     runs: &[Run],
     source: Source,
+    audience: Audience,
     manner: &Manner,
+    campaign_lock: Option<Lock>,
     cancel: &Cancel,
 ) -> Result<u8, CampaignError> {
-    let _project_lock =
+    let project_lock =
         campaign.site.as_ref().map(|site| locks::project(site, &campaign.name)).transpose()?;
     let talk = manner.talk();
-    if talk != Talk::Little {
+    if talk != Talk::Little && !manner.detached {
         render::plan(&campaign, runs, source);
     }
-    if !agreed(&campaign, manner.yes, source, cancel).await? {
+    if !agreed(&campaign, manner.is_answered(), source, cancel).await? {
         render::say("nothing was started");
         return Ok(exit::DONE);
     }
     if let Some(site) = &mut campaign.site
-        && !(site.containers.is_empty() && manner.yes)
+        && !(site.containers.is_empty() && manner.is_answered())
     {
         // The answer took its time, or what was seen belonged to a lem that has ended by now.
         site.look_at_containers(cancel).await?;
@@ -41,19 +47,40 @@ pub(super) async fn start(
     }
     let mut progress = Progress::new(&campaign.plan, runs, manner.json, talk);
     make_images(&mut campaign, &mut progress, cancel).await?;
+    if manner.detach {
+        drop((project_lock, campaign_lock));
+        return detach::hand_over(&campaign, manner.shown(), cancel).await;
+    }
     locks::index(&campaign);
     let traces = campaign.site.as_mut().map(traces::begin).transpose()?;
-    let (summary, ended) =
-        execute(&campaign, runs, &mut |event| progress.show(&event), cancel).await?;
-    if let Some(traces) = traces.filter(|_| !campaign.leaves_containers()) {
-        traces.end(&ended);
+    let mut couriers = Couriers::start(Notices::new(&campaign.name, &campaign.plan), audience);
+    let report = &mut |event| {
+        if let (Event::CampaignStarted { campaign_id, .. }, true) = (&event, manner.detached) {
+            detach::announce(&campaign, campaign_id, manner.shown());
+            if talk != Talk::Little {
+                render::plan(&campaign, runs, source);
+            }
+        }
+        progress.show(&event);
+        couriers.tell(&event).iter().for_each(|warning| progress.say(warning));
+    };
+    let executed = execute(&campaign, runs, report, cancel).await;
+    if let (Some(traces), Ok((_, ended))) = (traces, &executed)
+        && !campaign.leaves_containers()
+    {
+        traces.end(ended);
     }
     progress.end();
-    if !manner.json {
-        render::summary(&summary);
+    let (summary, ended) = match executed {
+        Ok((summary, ended)) => (Some(summary), ended),
+        Err(error) => (None, Err(error)),
+    };
+    if let (Some(summary), false) = (&summary, manner.json) {
+        render::summary(summary);
     }
+    couriers.end(summary.as_ref(), ended.as_ref().err()).await;
     ended?;
-    Ok(if summary.failed > 0 { exit::FAILED } else { exit::DONE })
+    Ok(if summary.is_some_and(|summary| summary.failed > 0) { exit::FAILED } else { exit::DONE })
 }
 
 /// The one question, where there is something to ask.

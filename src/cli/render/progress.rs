@@ -150,7 +150,8 @@ impl Progress {
         format!("  about {} left", human(runs + gaps))
     }
 
-    fn say(&self, text: &str) {
+    /// A line of talk beside the bar.
+    pub(in crate::cli) fn say(&self, text: &str) {
         if self.bar.is_hidden() {
             say(text);
         } else {

@@ -1,0 +1,100 @@
+//! `lem logs`: what a run says or said, from any terminal and any folder.
+
+mod choose;
+mod follow;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+
+use self::choose::{Shelf, choose};
+use self::follow::{Log, Until};
+use super::known::{self, Known};
+use super::runtime::block_on;
+use super::{exit, render};
+use crate::campaign::error::CampaignError;
+use crate::campaign::run_folder;
+use crate::record::RunState;
+
+/// Show what a run says: the one that runs now, the last one, or a named one.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A run's id, the beginning of one, its place in the order, or an experiment's name
+    run: Option<String>,
+    /// Go on until the run ends
+    #[arg(short, long)]
+    follow: bool,
+    /// Only so many lines of the end
+    #[arg(short = 'n', long, value_name = "LINES")]
+    lines: Option<usize>,
+    /// Only runs of this campaign
+    #[arg(long, value_name = "NAME")]
+    campaign: Option<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: Arguments) -> ExitCode {
+    block_on(async |cancel| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let showing = tokio::task::spawn_blocking({
+            let stop = Arc::clone(&stop);
+            move || show(&arguments, &stop)
+        });
+        tokio::select! {
+            shown = showing => shown.unwrap_or(Ok(())).map(|()| exit::DONE),
+            // A reader that has seen enough: nothing failed.
+            signal = cancel.raised() => {
+                stop.store(true, Ordering::Release);
+                Ok(signal.exit_code())
+            }
+        }
+    })
+}
+
+fn show(arguments: &Arguments, stop: &AtomicBool) -> Result<(), CampaignError> {
+    let (found, notes) = known::all();
+    let wanted = |known: &Known| {
+        arguments.campaign.as_ref().is_none_or(|name| *name == known.instance.campaign)
+    };
+    let mut shelves = Vec::new();
+    for known in found.into_iter().filter(wanted) {
+        shelves.push(Shelf { runs: known.runs()?, known });
+    }
+    if shelves.is_empty() {
+        for note in notes {
+            render::say(&note);
+        }
+        let reason = match &arguments.campaign {
+            Some(name) => format!("no campaign `{name}` was ever started here"),
+            None => "no campaign was ever started here".to_owned(),
+        };
+        return Err(CampaignError::NoRun { reason });
+    }
+    let (shelf, run) = choose(&shelves, arguments.run.as_deref())?;
+    let path = shelf.known.run_folder(&run.run).join(run_folder::LOG);
+    let may_come = arguments.follow && shelf.known.is_executed();
+    if !path.exists() && !may_come {
+        let what = match run.state {
+            RunState::Pending => "has not begun yet",
+            _ => "has left no log",
+        };
+        let reason = format!("run {} ({}) {what}: {}", run.run, run.name, path.display());
+        return Err(CampaignError::NoRun { reason });
+    }
+    let (known, position) = (&shelf.known, run.position);
+    let ended = move || {
+        if stop.load(Ordering::Acquire) || !known.is_executed() {
+            return true;
+        }
+        let runs = known.runs().unwrap_or_default();
+        let run = runs.iter().find(|run| run.position == position);
+        // Under a living lem, one that was interrupted waits for its next try.
+        run.is_none_or(|run| matches!(run.state, RunState::Completed | RunState::Failed))
+    };
+    let until = if arguments.follow { Until::Ended(&ended) } else { Until::Now };
+    let log = Log { path: &path, lines: arguments.lines };
+    log.copy(&mut std::io::stdout().lock(), until);
+    Ok(())
+}
