@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::devices::{Gpus, Said};
 use super::error::EngineError;
 use crate::yaml;
 
@@ -29,6 +30,9 @@ pub(crate) struct Service {
     #[serde(default)]
     environment: BTreeMap<String, Option<String>>,
     healthcheck: Option<Value>,
+    deploy: Option<Value>,
+    gpus: Option<Value>,
+    runtime: Option<String>,
     #[serde(default)]
     depends_on: BTreeMap<String, Dependency>,
     #[serde(rename = "x-lem", default)]
@@ -146,6 +150,18 @@ impl Service {
     pub(crate) fn has_healthcheck(&self) -> bool {
         let off = |check: &Value| check.get("disable").and_then(Value::as_bool).unwrap_or(false);
         self.healthcheck.as_ref().is_some_and(|check| !check.is_null() && !off(check))
+    }
+
+    /// The GPUs that it may use.
+    pub(crate) fn gpus(&self) -> Gpus {
+        let variable = |name: &str| self.environment.get(name).and_then(Option::as_deref);
+        Gpus::of(&Said {
+            deploy: self.deploy.as_ref(),
+            gpus: self.gpus.as_ref(),
+            runtime: self.runtime.as_deref(),
+            nvidia: variable("NVIDIA_VISIBLE_DEVICES"),
+            cuda: variable("CUDA_VISIBLE_DEVICES"),
+        })
     }
 
     /// Whether the service sets this variable itself.

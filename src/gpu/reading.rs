@@ -1,7 +1,8 @@
 //! One look at every GPU, as values. What a GPU can't say is absent, never 0.
 
 use super::error::GpuError;
-use super::memory::{Mebibytes, Memory};
+use super::memory::Memory;
+use crate::mebibytes::Mebibytes;
 
 /// All GPUs at one moment.
 #[derive(Debug)]
