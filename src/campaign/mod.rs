@@ -6,7 +6,7 @@
 //! site ─► world ─► override_file ────┘                 │          │
 //!                                                  teardown     watch ─► verdict
 //!                                                                 │
-//!                                  attempt ─► strategy: ephemeral, persistent, local
+//!                           gate,   attempt ─► strategy: ephemeral, persistent, local
 //! ```
 
 pub(crate) mod attempt;
@@ -21,6 +21,7 @@ pub(crate) mod event;
 pub(crate) mod execute;
 pub(crate) mod experiments;
 pub(crate) mod file;
+mod gate;
 pub(crate) mod grid;
 pub(crate) mod instance;
 mod local;

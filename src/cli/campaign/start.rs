@@ -53,7 +53,11 @@ pub(super) async fn start(
         render::summary(&summary);
     }
     ended?;
-    Ok(if summary.failed > 0 { exit::FAILED } else { exit::DONE })
+    Ok(match summary.failed {
+        0 => exit::DONE,
+        failed if failed == summary.gpu_busy && failed == summary.total => exit::NOT_FREE,
+        _ => exit::FAILED,
+    })
 }
 
 /// The one question, where there is something to ask.
