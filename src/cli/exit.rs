@@ -156,7 +156,7 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::LeftBehind { command, .. } => format!("remove it by hand: `{command}`"),
         E::Interrupted { .. } => "`lem resume` goes on with it".to_owned(),
         E::Engine(error) => return engine_hint(error),
-        E::Gpu(error) => return gpu_hint(error),
+        E::Gpu(error) => gpu_hint(error),
         E::File(_)
         | E::Senseless { .. }
         | E::Grid(_)
@@ -205,14 +205,14 @@ fn engine_hint(error: &EngineError) -> Option<String> {
     Some(hint.to_owned())
 }
 
-fn gpu_hint(error: &GpuError) -> Option<String> {
+fn gpu_hint(error: &GpuError) -> String {
     use GpuError as E;
     let hint = match error {
         E::NoLibrary { reason, .. } => {
-            return Some(format!(
+            return format!(
                 "install the driver, or name its library: LEM_NVML_LIBRARY=/path/libnvidia-ml.so.1 \
                  ({reason})"
-            ));
+            );
         }
         E::NoDriver => "load it: `modprobe nvidia`; `dmesg | grep -i nvrm` says why it is not",
         E::NoGpu => "see what the machine has: `lspci | grep -i nvidia`",
@@ -224,5 +224,5 @@ fn gpu_hint(error: &GpuError) -> Option<String> {
             "does `nvidia-smi` answer? `dmesg | grep -i nvrm` says more"
         }
     };
-    Some(hint.to_owned())
+    hint.to_owned()
 }

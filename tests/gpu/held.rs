@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::place::{Place, WAITS};
-use crate::support::{Running, Strategy, engine, eventually};
+use crate::support::{Running, Strategy, engine, eventually, in_both_strategies};
+
+in_both_strategies!(what_a_dependency_takes_when_it_starts_is_the_campaigns_own);
 
 const HELD: Strategy = Strategy::Persistent;
 
@@ -75,28 +77,33 @@ fn nothing_is_restarted_that_is_not_to_be() {
     assert_eq!(ended.summary()["restarts"], json!([]));
 }
 
+/// The server fills the GPU before it is healthy, as it is meant to.
+fn what_a_dependency_takes_when_it_starts_is_the_campaigns_own(strategy: Strategy) {
+    let place = Place::in_containers(1);
+    place.scene.services(
+        "  server:\n    image: <busybox>\n    network_mode: none\n    init: true\n    volumes: ['.:/w']\n    \
+         healthcheck: {test: [CMD, test, -e, /w/loaded], interval: 200ms}\n  bench: {image: \
+         <busybox>, network_mode: none, depends_on: {server: {condition: service_healthy}}}\n",
+    );
+    place.campaign(&["true"], "wait: 0, max_used_before_run: 1GiB");
+    let mut lem = place.start(strategy);
+    eventually("the server starts", || engine::containers(&place.scene.project).first().cloned());
+    place.fill(0, json!(null));
+    place.scene.write("loaded", "");
+    let ended = lem.wait().expect(0);
+    assert_eq!(ended.verdicts(), ["completed"]);
+}
+
 #[test]
-fn what_a_container_holds_from_its_start_is_its_own() {
+fn what_a_container_held_before_the_campaign_is_its_own_too() {
     let place = Place::in_containers(1);
     place.campaign(&["true"], "wait: 0, max_used_before_run: 1GiB");
-    let words = ["--warmup-delay", "600"];
-    let mut command =
-        place.scene.command(&[&crate::support::scene::campaign_words(HELD)[..], &words].concat());
-    // The server loads its model while lem waits for it to warm up.
-    let mut lem = Running::start(place.fake.furnish(&mut command));
-    eventually("the container is there", || {
-        engine::containers(&place.scene.project).first().map(|_| ())
-    });
-    lem.kill();
-
-    let mut command = place
-        .scene
-        .command(&[&crate::support::scene::campaign_words(HELD)[..], &["--fresh"]].concat());
+    place.lem(HELD, &["--auto-teardown", "false"]).expect(0);
     let id = engine::containers(&place.scene.project)[0].id.clone();
-    eventually("it runs", || (pid(&id) != 0).then_some(()));
     place.fill(0, json!([{"pid": pid(&id), "mib": 79_400}]));
-    let ended = Running::start(place.fake.furnish(&mut command)).wait().expect(0);
-    assert_eq!(ended.verdicts(), ["completed"], "it is the campaign's own container again");
+    let ended = place.lem(HELD, &[]).expect(0);
+    assert_eq!(ended.verdicts(), ["completed"]);
+    assert_eq!(ended.summary()["restarts"], json!([]));
 }
 
 #[test]

@@ -33,8 +33,17 @@ impl Place {
     }
 
     pub(crate) fn start(&self, strategy: Strategy) -> Running {
-        let mut command = self.scene.command(&scene::campaign_words(strategy));
+        self.start_with(strategy, &[])
+    }
+
+    fn start_with(&self, strategy: Strategy, more: &[&str]) -> Running {
+        let words = scene::campaign_words(strategy);
+        let mut command = self.scene.command(&[&words[..], more].concat());
         Running::start(self.fake.furnish(&mut command))
+    }
+
+    pub(crate) fn lem(&self, strategy: Strategy, more: &[&str]) -> Ended {
+        self.start_with(strategy, more).wait()
     }
 
     pub(crate) fn start_local(&self) -> Running {

@@ -29,9 +29,8 @@ impl Clocks {
     /// Starts the clocks of the causes that are seen, and stops the others.
     pub(super) fn note(&mut self, view: &View) {
         let now = Instant::now();
-        let run = |clock: &mut Option<Instant>, stands: bool| match stands {
-            true => *clock = Some(clock.unwrap_or(now)),
-            false => *clock = None,
+        let run = |clock: &mut Option<Instant>, stands: bool| {
+            *clock = stands.then(|| clock.unwrap_or(now));
         };
         match view {
             View::Obstacles(found) => {

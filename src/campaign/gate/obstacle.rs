@@ -261,7 +261,7 @@ mod tests {
         ] {
             let obstacle = full(holders);
             assert_eq!(
-                culprit(&[obstacle.clone()], &held, "bench").as_deref(),
+                culprit(std::slice::from_ref(&obstacle), &held, "bench").as_deref(),
                 service,
                 "{obstacle}"
             );

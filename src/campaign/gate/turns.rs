@@ -26,7 +26,7 @@ impl Turns {
         self.seen = self.seen.wrapping_add(1);
         match self.interval {
             0 => last.is_none_or(|last| last.cycle != run.cycle),
-            interval => count % interval == 0,
+            interval => count.is_multiple_of(interval),
         }
     }
 }

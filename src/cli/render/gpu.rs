@@ -143,8 +143,7 @@ pub(in crate::cli) fn redraw(machine: &Machine) -> io::Result<()> {
         return write(&format!("{text}\n"));
     }
     // To the top, each line over the old one, and whatever is left below away: no flicker.
-    let lines: String = text.lines().map(|line| format!("{line}\u{1b}[K\n")).collect();
-    write(&format!("\u{1b}[H{lines}\u{1b}[J"))
+    write(&format!("\u{1b}[H{}\u{1b}[J", text.replace('\n', "\u{1b}[K\n")))
 }
 
 fn write(text: &str) -> io::Result<()> {
@@ -219,7 +218,9 @@ fn right(table: &mut Table, columns: &[usize]) {
 }
 
 fn trimmed(table: &Table) -> String {
-    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let text = table.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
 }
 
 fn power(gpu: &Gpu) -> String {
