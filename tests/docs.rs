@@ -12,6 +12,9 @@ mod page;
 #[path = "docs/place.rs"]
 mod place;
 
+#[path = "support/gpu.rs"]
+#[allow(dead_code, reason = "the pages need one GPU, and nothing happens to it")]
+mod gpu;
 #[path = "docs/tables.rs"]
 mod tables;
 
@@ -21,12 +24,13 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
     "docs/compatibility.md",
     "docs/experiment.md",
+    "docs/gpu.md",
     "docs/strategies.md",
 ];
 
@@ -64,6 +68,11 @@ fn the_page_about_compatibility_works() {
 #[test]
 fn the_page_about_experiments_works() {
     follow("docs/experiment.md");
+}
+
+#[test]
+fn the_page_about_gpus_works() {
+    follow("docs/gpu.md");
 }
 
 #[test]

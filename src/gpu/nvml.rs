@@ -59,12 +59,15 @@ impl Nvml {
         };
         let tried = match first {
             Ok(reading) if reading.silent.iter().all(|(index, _)| self.lost.contains(index)) => {
-                return Ok(reading);
+                Ok(reading)
             }
             Err(error) if !may_pass(&error) => Err(error),
             Ok(_) | Err(_) => look(self.connect()?),
         };
         match tried {
+            Ok(reading) if reading.gpus.is_empty() && reading.silent.is_empty() => {
+                Err(GpuError::NoGpu)
+            }
             Ok(reading) => {
                 self.lost = reading.silent.iter().map(|(index, _)| *index).collect();
                 Ok(reading)

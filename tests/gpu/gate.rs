@@ -256,6 +256,19 @@ fn without_a_gpu_runs_start_and_only_a_campaign_that_wants_one_is_warned() {
 }
 
 #[test]
+fn a_driver_without_gpus_and_a_gpu_without_figures_keep_nobody_waiting() {
+    let place = Place::local(0);
+    place.campaign(&["true", "true; true"], "wait: 60");
+    let ended = place.run_local().expect(0);
+    assert_eq!(warnings(&ended), [""; 0]);
+
+    place.fake.change(|state| state["gpus"] = json!([{}]));
+    let ended = place.run_local().expect(0);
+    let warnings = warnings(&ended);
+    assert!(warnings.len() == 1 && warnings[0].contains("does not say"), "{warnings:?}");
+}
+
+#[test]
 fn a_wait_ends_when_the_user_says_so() {
     let place = Place::local(1);
     place.campaign(&["true", "true; true"], "wait: 600");

@@ -101,6 +101,7 @@ impl Gate {
     /// Remembers what is used before the campaign starts its containers.
     pub(crate) async fn before_start(&mut self, cancel: &Cancel) {
         if let Some(reading) = self.glance(cancel).await {
+            self.seen_any = true;
             self.before = used(&reading);
         }
     }
@@ -269,6 +270,13 @@ impl Gate {
             let message =
                 "the Compose file names GPUs that are not here; all of them are looked at";
             self.warn(message, waiting.report);
+        }
+        for gpu in chosen.iter().filter(|gpu| gpu.memory.is_none()) {
+            let message = format!(
+                "GPU {} does not say how much of its memory is used, so that is not waited for",
+                gpu.index
+            );
+            self.warn(&message, waiting.report);
         }
         let mut found = obstacles(&self.check, &chosen, &self.own);
         if found.iter().any(Obstacle::is_memory) {
