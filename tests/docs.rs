@@ -12,6 +12,9 @@ mod page;
 #[path = "docs/place.rs"]
 mod place;
 
+#[path = "support/gpu.rs"]
+#[allow(dead_code, reason = "the pages need one GPU, and nothing happens to it")]
+mod gpu;
 #[path = "docs/machine.rs"]
 mod machine;
 #[path = "docs/tables.rs"]
@@ -25,13 +28,14 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
     "docs/compatibility.md",
     "docs/doctor.md",
     "docs/experiment.md",
+    "docs/gpu.md",
     "docs/init.md",
     "docs/notifications.md",
     "docs/strategies.md",
@@ -92,6 +96,11 @@ fn the_page_about_notifications_works() {
 #[test]
 fn the_page_about_watching_works() {
     follow("docs/watching.md");
+}
+
+#[test]
+fn the_page_about_gpus_works() {
+    follow("docs/gpu.md");
 }
 
 #[test]

@@ -14,6 +14,12 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "gpu/gate.rs"]
+mod gate;
+#[path = "gpu/held.rs"]
+mod held;
+#[path = "gpu/place.rs"]
+mod place;
 #[path = "gpu/show.rs"]
 mod show;
 #[path = "gpu/watch.rs"]

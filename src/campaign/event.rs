@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::gate::obstacle::Obstacle;
 use super::verdict::Verdict;
 
 /// Something that happened.
@@ -48,6 +49,16 @@ pub(crate) enum Event {
     ServiceRestarted {
         service: String,
         restarts: u32,
+        reason: RestartReason,
+    },
+    /// A run waits for its GPUs.
+    GateWaiting {
+        run: String,
+        obstacles: Vec<Obstacle>,
+    },
+    /// Something that the campaign goes on without.
+    Warning {
+        message: String,
     },
     RunEnded {
         run: String,
@@ -83,6 +94,32 @@ pub(crate) enum Event {
     CampaignEnded(Summary),
 }
 
+/// Why a held container was started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RestartReason {
+    /// It was not as it had been left: it ended, was paused, or nobody knows.
+    Died,
+    /// A run left something in it that could not be ended.
+    LeftProcesses,
+    /// A run in it lost the GPU.
+    GpuLost,
+    /// It kept a GPU full.
+    GpuFull,
+}
+
+impl RestartReason {
+    /// For people, after the container's service.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Died => "it was not running as before",
+            Self::LeftProcesses => "a run left processes in it",
+            Self::GpuLost => "it lost the GPU",
+            Self::GpuFull => "it kept a GPU full",
+        }
+    }
+}
+
 /// A campaign at its end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Summary {
@@ -94,6 +131,8 @@ pub(crate) struct Summary {
     pub total: usize,
     pub completed: usize,
     pub failed: usize,
+    /// Of the failed runs, those that were not started because a GPU was not free.
+    pub gpu_busy: usize,
     /// Interrupted or not yet tried: what a resume would do.
     pub remaining: usize,
     /// Completed runs without a result file.

@@ -3,6 +3,7 @@
 //! Order matters: the record says that a run begins before docker hears of it, and the guard is
 //! armed before the first container.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use super::ephemeral::Ephemeral;
 use super::error::CampaignError;
 use super::event::{Event, Summary, TimeSpent};
 use super::file::ContainerStrategy;
+use super::gate::Gate;
 use super::instance::Instance;
 use super::local::Local;
 use super::persistent::Persistent;
@@ -25,6 +27,7 @@ use super::summary;
 use super::teardown::{Before, Teardown};
 use crate::cancel::Cancel;
 use crate::durable::{self, Flush};
+use crate::engine::devices::{Gpus, Said};
 use crate::engine::events::Events;
 use crate::engine::process;
 use crate::record::{self, CampaignState, Store};
@@ -118,7 +121,10 @@ async fn work(
         Err(error) => return (Err(error), Vec::new()),
     };
     let began = Instant::now();
+    let mut gate = Gate::new(&campaign.settings.health, gpus(campaign));
+    gate.before_start(cancel).await;
     let ready = begin(campaign, &mut strategy, report, cancel).await;
+    gate.after_start(&strategy, cancel).await;
     time.services += since(began);
     let done = match ready {
         Ok(()) => {
@@ -131,6 +137,7 @@ async fn work(
                 strategy: &mut strategy,
                 report,
                 cancel,
+                gate: &mut gate,
                 time: *time,
                 seen: Seen::default(),
             };
@@ -156,6 +163,16 @@ async fn work(
     };
     time.services += since(ending);
     (done.and(cleaned), restarts)
+}
+
+/// The GPUs of each service of the campaign, or those of this process's own children.
+fn gpus(campaign: &Campaign) -> BTreeMap<String, Gpus> {
+    if let Some(site) = &campaign.site {
+        return site.gpus();
+    }
+    let cuda = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+    let gpus = Gpus::of(&Said { cuda: cuda.as_deref(), ..Said::default() });
+    BTreeMap::from([(String::new(), gpus)])
 }
 
 /// Containers that stay up are said, with the way to end them.

@@ -6,7 +6,7 @@
 //! site ─► world ─► override_file ────┘                 │          │
 //!                                                  teardown     watch ─► verdict
 //!                                                                 │
-//!                                  attempt ─► strategy: ephemeral, persistent, local
+//!                           gate,   attempt ─► strategy: ephemeral, persistent, local
 //! ```
 
 pub(crate) mod attempt;
@@ -22,6 +22,7 @@ pub(crate) mod execute;
 pub(crate) mod experiments;
 pub(crate) mod file;
 pub(crate) mod forecast;
+mod gate;
 pub(crate) mod grid;
 pub(crate) mod instance;
 mod local;

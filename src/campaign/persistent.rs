@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::attempt::{Attempt, Lifeline};
 use super::containers::Containers;
 use super::error::CampaignError;
+use super::event::RestartReason;
 use super::ready::{self, Need};
 use super::settings::ColdStart;
 use super::world::{Entry, INNER};
@@ -32,14 +33,25 @@ struct Held {
     /// Events after this mark may say that it changed.
     mark: usize,
     restarts: u32,
-    /// What a run left behind could not be ended in it.
-    spoiled: bool,
+    remedy: Option<Remedy>,
     /// A run has been in it since it was started.
     used: bool,
 }
 
+/// What a held container needs before its next run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remedy {
+    /// What a run left behind could not be ended in it.
+    Restart,
+    /// A restarted container is as blind for the GPU as before.
+    NewContainer,
+}
+
 /// Seconds between TERM and KILL of a held container: what holds it has nothing to lose.
 const RESTART_GRACE: u64 = 1;
+
+/// How long the engine's report of a start may lag behind it.
+const EVENT_LAG: Duration = Duration::from_secs(2);
 
 /// What makes another look necessary before the next exec.
 const CHANGES: [&str; 3] = ["die", "destroy", "pause"];
@@ -106,7 +118,7 @@ impl Persistent {
             let held = self.held.entry(container.service.clone()).or_default();
             held.id = container.id;
             held.mark = mark;
-            held.spoiled = false;
+            held.remedy = None;
             held.used = false;
         }
         Ok(())
@@ -142,27 +154,69 @@ impl Persistent {
         &mut self,
         attempt: &Attempt,
         cancel: &Cancel,
-    ) -> Result<bool, CampaignError> {
+    ) -> Result<Option<RestartReason>, CampaignError> {
         let service = attempt.service.clone().unwrap_or_default();
         let events = &self.containers.events;
         let unknown = events.reconnect_if_broken();
-        let Some(held) = self.held.get_mut(&service) else { return Ok(false) };
+        let Some(held) = self.held.get_mut(&service) else { return Ok(None) };
         let changed = CHANGES.iter().any(|what| events.happened(held.mark, &held.id, what));
-        if !changed && !unknown && !held.spoiled {
+        if !changed && !unknown && held.remedy.is_none() {
             if std::mem::replace(&mut held.used, true) {
                 self.cool(&service, cancel).await?;
                 self.held.entry(service).and_modify(|held| held.used = true);
             }
-            return Ok(false);
+            return Ok(None);
         }
-        if held.spoiled {
-            let restart = self.containers.docker.restart(RESTART_GRACE, &held.id);
-            self.containers.ask(&restart).await?;
-        }
-        held.restarts += 1;
-        self.hold(std::slice::from_ref(&service), Existing::BroughtUpToDate, cancel).await?;
+        let reason = match held.remedy {
+            None => {
+                held.restarts += 1;
+                self.hold(std::slice::from_ref(&service), Existing::BroughtUpToDate, cancel)
+                    .await?;
+                RestartReason::Died
+            }
+            Some(Remedy::Restart) => {
+                self.restart(&service, cancel).await?;
+                RestartReason::LeftProcesses
+            }
+            Some(Remedy::NewContainer) => {
+                held.restarts += 1;
+                self.hold(std::slice::from_ref(&service), Existing::Recreated, cancel).await?;
+                RestartReason::GpuLost
+            }
+        };
         self.held.entry(service).and_modify(|held| held.used = true);
-        Ok(true)
+        Ok(Some(reason))
+    }
+
+    /// Restarts a held container and waits until it is as the runs need it.
+    pub(crate) async fn restart(
+        &mut self,
+        service: &str,
+        cancel: &Cancel,
+    ) -> Result<(), CampaignError> {
+        let events = &self.containers.events;
+        let Some(held) = self.held.get_mut(service) else { return Ok(()) };
+        let (mark, id) = (events.mark(), held.id.clone());
+        held.restarts += 1;
+        let restart = self.containers.docker.restart(RESTART_GRACE, &id);
+        self.containers.ask(&restart).await?;
+        // Its end must not be taken for another one later.
+        events.wait(mark, &id, "start", EVENT_LAG).await;
+        self.hold(&[service.to_owned()], Existing::BroughtUpToDate, cancel).await?;
+        self.held.entry(service.to_owned()).and_modify(|held| held.used = true);
+        Ok(())
+    }
+
+    /// The next run of this service needs a container that has the GPU again.
+    pub(crate) fn lost_gpu(&mut self, attempt: &Attempt) {
+        if let Some(held) = self.held.get_mut(attempt.service.as_deref().unwrap_or_default()) {
+            held.remedy = Some(Remedy::NewContainer);
+        }
+    }
+
+    /// The held containers by service.
+    pub(crate) fn held(&self) -> Vec<(String, String)> {
+        self.held.iter().map(|(service, held)| (service.clone(), held.id.clone())).collect()
     }
 
     /// The container that a run's service has.
@@ -197,7 +251,7 @@ impl Persistent {
             }
         }
         if let Some(held) = self.held.get_mut(attempt.service.as_deref().unwrap_or_default()) {
-            held.spoiled |= !clean;
+            held.remedy = held.remedy.or((!clean).then_some(Remedy::Restart));
         }
         Ok(())
     }

@@ -7,14 +7,15 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::attempt::Attempt;
 use super::error::CampaignError;
-use super::event::{Event, TimeSpent};
+use super::event::{Event, RestartReason, TimeSpent};
 use super::file::Retry;
+use super::gate::{Gate, Passage, Waiting};
 use super::instance::Instance;
 use super::plan::{Plan, Run};
 use super::run_folder::{self, Writers};
 use super::settings::{RunnerKind, Settings};
 use super::strategy::Strategy;
-use super::verdict::{self, Evidence, Verdict};
+use super::verdict::{self, Evidence, Stopped, Verdict};
 use super::watch::{self, Observed, last_lines};
 use crate::cancel::Cancel;
 use crate::engine::process::Exit;
@@ -30,6 +31,7 @@ pub(crate) struct Runner<'a> {
     pub strategy: &'a mut Strategy,
     pub report: &'a mut dyn FnMut(Event),
     pub cancel: &'a Cancel,
+    pub gate: &'a mut Gate,
     pub time: TimeSpent,
     /// What this execution has seen so far.
     pub seen: Seen,
@@ -144,7 +146,7 @@ impl Runner<'_> {
             service: attempt.service.clone(),
             log: attempt.folder.join(run_folder::LOG),
         });
-        let tried = self.attempt(&attempt).await;
+        let tried = self.attempt(run, &attempt).await;
         match tried {
             Ok((began, observed)) => {
                 let verdict = self.conclude(run, &attempt, (began, &observed), again)?;
@@ -166,28 +168,51 @@ impl Runner<'_> {
 
     async fn attempt(
         &mut self,
+        run: Run,
         attempt: &Attempt,
     ) -> Result<(SystemTime, Observed), CampaignError> {
-        if self.strategy.prepare(attempt, self.cancel).await? {
-            self.report_restart(attempt);
+        if let Some(reason) = self.strategy.prepare(attempt, self.cancel).await? {
+            self.report_restart(attempt, reason);
         }
         let began = SystemTime::now();
+        if let Some(kept_out) = self.wait_for_gpus(run, attempt).await? {
+            return Ok((began, kept_out));
+        }
         let observed = watch::run(attempt, self.strategy, self.settings, self.cancel).await?;
         let never_began = observed.started.is_none() && observed.stopped.is_none();
         // A held container may die in the moment before the exec; then the run did not begin, and
         // it may try once more in the container that is started again.
-        if never_began && self.strategy.prepare(attempt, self.cancel).await? {
-            self.report_restart(attempt);
+        if never_began && let Some(reason) = self.strategy.prepare(attempt, self.cancel).await? {
+            self.report_restart(attempt, reason);
             let again = watch::run(attempt, self.strategy, self.settings, self.cancel).await?;
             return Ok((began, again));
         }
         Ok((began, observed))
     }
 
-    fn report_restart(&mut self, attempt: &Attempt) {
+    /// Waits at the gate; what there is to say of a run that it keeps out.
+    async fn wait_for_gpus(
+        &mut self,
+        run: Run,
+        attempt: &Attempt,
+    ) -> Result<Option<Observed>, CampaignError> {
+        let began = Instant::now();
+        let waiting =
+            Waiting { attempt, strategy: self.strategy, report: self.report, cancel: self.cancel };
+        let passage = self.gate.pass(run, waiting).await;
+        self.seen.gate += since(began);
+        self.time.gate += since(began);
+        match passage? {
+            Passage::Open => Ok(None),
+            Passage::Busy(lines) => Observed::kept_out(attempt, Stopped::NotFree, &lines).map(Some),
+            Passage::Lost(lines) => Observed::kept_out(attempt, Stopped::NoGpu, &lines).map(Some),
+        }
+    }
+
+    fn report_restart(&mut self, attempt: &Attempt, reason: RestartReason) {
         for (service, restarts) in self.strategy.restarts() {
             if Some(&service) == attempt.service.as_ref() {
-                (self.report)(Event::ServiceRestarted { service, restarts });
+                (self.report)(Event::ServiceRestarted { service, restarts, reason });
             }
         }
     }
@@ -250,6 +275,9 @@ impl Runner<'_> {
                 other => other.hint().map(str::to_owned),
             },
         });
+        if verdict == Verdict::GpuLost {
+            self.strategy.lost_gpu(attempt);
+        }
         self.after(verdict, attempt, observed)?;
         Ok(verdict)
     }
@@ -333,7 +361,7 @@ fn outcome(verdict: Verdict, observed: &Observed, result: Option<&Path>, retried
     Outcome {
         state,
         verdict: verdict.word().to_owned(),
-        exit_code: Some(of_command.unwrap_or(of_client)),
+        exit_code: (!observed.is_kept_out()).then(|| of_command.unwrap_or(of_client)),
         ended_at: now(),
         seconds: observed.elapsed.as_secs_f64(),
         command_seconds: observed.ended.as_ref().map(|ended| ended.wall_seconds),

@@ -14,6 +14,7 @@ use super::world::{Host, World};
 use crate::cancel::Cancel;
 use crate::engine::compose::{ComposeProgram, Project};
 use crate::engine::container::COMPOSE_PROJECT;
+use crate::engine::devices::Gpus;
 use crate::engine::error::EngineError;
 use crate::engine::invocation::Invocation;
 use crate::engine::process::{ask, capture};
@@ -165,6 +166,13 @@ impl Site {
                 Ok(World::of(name, &self.resolved.services[name], image, &self.host)?)
             })
             .collect()
+    }
+
+    /// The GPUs of each service in which runs take place.
+    pub(crate) fn gpus(&self) -> BTreeMap<String, Gpus> {
+        let gpus = |name: &str| self.resolved.services.get(name).map(resolved::Service::gpus);
+        let services = self.services().into_iter();
+        services.filter_map(|name| Some((name.to_owned(), gpus(name)?))).collect()
     }
 
     /// Whether the service must be healthy before a run in it.

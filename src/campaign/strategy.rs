@@ -3,17 +3,22 @@
 //! One enum, so that the runner can't treat them differently by accident: what differs is in the
 //! variants' own files.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::attempt::{Attempt, Lifeline};
+use super::containers::Containers;
 use super::ephemeral::Ephemeral;
 use super::error::CampaignError;
+use super::event::RestartReason;
 use super::local::Local;
 use super::persistent::Persistent;
 use super::ready;
 use crate::cancel::Cancel;
+use crate::engine::container::{COMPOSE_PROJECT, Docker};
 use crate::engine::invocation::Invocation;
-use crate::engine::process::Exit;
+use crate::engine::process::{Exit, capture};
+use crate::engine::reply;
 use crate::inner::mark::EndedMark;
 
 /// How the runs of a campaign run.
@@ -26,6 +31,9 @@ pub(crate) enum Strategy {
 
 /// How long the engine's report of a kill for memory may lag behind the end of the run.
 const OOM_LAG: Duration = Duration::from_millis(500);
+
+/// How long the names of containers are waited for.
+const NAMING: Duration = Duration::from_secs(2);
 
 impl Strategy {
     /// The command line of a try.
@@ -67,15 +75,15 @@ impl Strategy {
         }
     }
 
-    /// Makes sure that a run can start now; true if something had to be started again for it.
+    /// Makes sure that a run can start now; why something had to be started again for it, if it had.
     pub(crate) async fn prepare(
         &mut self,
         attempt: &Attempt,
         cancel: &Cancel,
-    ) -> Result<bool, CampaignError> {
+    ) -> Result<Option<RestartReason>, CampaignError> {
         match self {
             Self::Persistent(it) => it.prepare(attempt, cancel).await,
-            Self::Ephemeral(_) | Self::Local(_) => Ok(false),
+            Self::Ephemeral(_) | Self::Local(_) => Ok(None),
         }
     }
 
@@ -119,6 +127,65 @@ impl Strategy {
             Self::Ephemeral(it) => it.make_sure_gone(attempt).await,
             Self::Persistent(it) => it.make_sure_gone(attempt, uid).await,
             Self::Local(it) => it.make_sure_gone(attempt).await,
+        }
+    }
+
+    /// The held containers by service.
+    pub(crate) fn held(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Persistent(it) => it.held(),
+            Self::Ephemeral(_) | Self::Local(_) => Vec::new(),
+        }
+    }
+
+    /// The container that a run's service has before the run.
+    pub(crate) fn held_container(&self, attempt: &Attempt) -> Option<(&Docker, &str)> {
+        match self {
+            Self::Persistent(it) => Some((&it.containers.docker, it.container_of(attempt)?)),
+            Self::Ephemeral(_) | Self::Local(_) => None,
+        }
+    }
+
+    /// Restarts a held container and waits until it is as the runs need it.
+    pub(crate) async fn restart(
+        &mut self,
+        service: &str,
+        cancel: &Cancel,
+    ) -> Result<(), CampaignError> {
+        match self {
+            Self::Persistent(it) => it.restart(service, cancel).await,
+            Self::Ephemeral(_) | Self::Local(_) => Ok(()),
+        }
+    }
+
+    /// A run lost the GPU: the next one of its service needs a container that has it.
+    pub(crate) fn lost_gpu(&mut self, attempt: &Attempt) {
+        if let Self::Persistent(it) = self {
+            it.lost_gpu(attempt);
+        }
+    }
+
+    fn engine_side(&self) -> Option<&Containers> {
+        match self {
+            Self::Ephemeral(it) => Some(&it.containers),
+            Self::Persistent(it) => Some(&it.containers),
+            Self::Local(_) => None,
+        }
+    }
+
+    /// The ids of the project's containers; none where docker doesn't answer.
+    pub(crate) async fn containers(&self) -> Vec<String> {
+        let Some(containers) = self.engine_side() else { return Vec::new() };
+        let listed = containers.list(&format!("{COMPOSE_PROJECT}={}", containers.owner)).await;
+        listed.unwrap_or_default().into_iter().map(|container| container.id).collect()
+    }
+
+    /// The names of all running containers by id; none where docker is slow.
+    pub(crate) async fn container_names(&self, cancel: &Cancel) -> BTreeMap<String, String> {
+        let Some(containers) = self.engine_side() else { return BTreeMap::new() };
+        match capture(&containers.docker.names(), NAMING, cancel).await {
+            Ok(reply) => reply::names(&reply.stdout),
+            Err(_) => BTreeMap::new(),
         }
     }
 

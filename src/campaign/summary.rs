@@ -8,6 +8,7 @@ use super::decided::Campaign;
 use super::event::{ExperimentSummary, Summary, TimeSpent};
 use super::instance::Instance;
 use super::plan::Experiment;
+use super::verdict::Verdict;
 use crate::record::{CampaignState, RecordedRun, RunState};
 
 /// The summary of an instance; its times are the caller's to add.
@@ -30,6 +31,7 @@ pub(crate) fn of(
         total: runs.len(),
         completed,
         failed,
+        gpu_busy: runs.iter().filter(|run| found_no_gpu(run)).count(),
         remaining: runs.len() - completed - failed,
         without_result: runs
             .iter()
@@ -42,6 +44,10 @@ pub(crate) fn of(
         time: TimeSpent::default(),
         results: instance.results.clone(),
     }
+}
+
+fn found_no_gpu(run: &RecordedRun) -> bool {
+    run.state == RunState::Failed && run.verdict.as_deref() == Some(Verdict::GpuBusy.word())
 }
 
 /// A line for each group, in the order of the plan.

@@ -53,6 +53,10 @@ pub(crate) enum Stopped {
     Silence,
     /// No sign of the command within the start limit.
     NoStart,
+    /// A GPU was not free, so it was not started.
+    NotFree,
+    /// A GPU was gone, so it was not started.
+    NoGpu,
 }
 
 /// Everything known about a run that ended.
@@ -79,6 +83,8 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
         (Some(Stopped::User), _) => Verdict::Interrupted,
         (Some(Stopped::NoStart), _) => Verdict::NotStarted,
         (Some(Stopped::Silence), _) => Verdict::Idle,
+        (Some(Stopped::NotFree), _) => Verdict::GpuBusy,
+        (Some(Stopped::NoGpu), _) => Verdict::GpuLost,
         (_, Some(ended)) => by_mark(evidence, ended),
         (Some(Stopped::TimeLimit), None) => Verdict::TimedOut,
         (None, None) if evidence.started => by_client(evidence),
@@ -93,6 +99,7 @@ fn by_mark(evidence: &Evidence<'_>, ended: &EndedMark) -> Verdict {
         (EndReason::Exited | EndReason::Signaled, _) if oom => Verdict::OomKilled,
         (EndReason::NotFound, _) | (EndReason::Exited, Some(127)) => Verdict::NotFound,
         (EndReason::NotExecutable, _) | (EndReason::Exited, Some(126)) => Verdict::NotExecutable,
+        (EndReason::Exited, _) if gpu_is_gone(evidence.last_lines) => Verdict::GpuLost,
         (EndReason::Exited, _) => Verdict::Failed,
         (EndReason::Signaled | EndReason::Stopped, _) => Verdict::Killed,
         (EndReason::TimeLimit, _) => Verdict::TimedOut,
@@ -134,6 +141,13 @@ fn completed(evidence: &Evidence<'_>) -> Verdict {
 
 fn engine_is_gone(text: &str) -> bool {
     text.contains("Cannot connect to the Docker daemon") || text.contains("error during connect")
+}
+
+/// What the driver's library and `nvidia-smi` say in a container that lost its devices.
+fn gpu_is_gone(text: &str) -> bool {
+    ["Failed to initialize NVML", "GPU is lost", "Unable to determine the device handle for GPU"]
+        .iter()
+        .any(|words| text.contains(words))
 }
 
 impl Verdict {
@@ -247,6 +261,17 @@ mod tests {
             let mark = ended(reason, code, oom);
             assert_eq!(judge(&evidence(Some(&mark))), verdict, "{reason:?} {code:?} {oom}");
         }
+    }
+
+    #[test]
+    fn a_command_that_fails_over_a_lost_gpu_says_so() {
+        let mark = ended(EndReason::Exited, Some(1), 0);
+        let said = "RuntimeError: Failed to initialize NVML: Unknown Error";
+        let lost = Evidence { last_lines: said, ..evidence(Some(&mark)) };
+        assert_eq!(judge(&lost), Verdict::GpuLost);
+        let fine = ended(EndReason::Exited, Some(0), 0);
+        let warned = Evidence { ended: Some(&fine), result: true, ..lost };
+        assert_eq!(judge(&warned), Verdict::Completed);
     }
 
     #[test]

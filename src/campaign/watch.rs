@@ -1,7 +1,7 @@
 //! A try while it runs: started, watched, stopped where needed, and the evidence collected.
 
 use std::fs::File;
-use std::io::{PipeWriter, Read, Seek, SeekFrom};
+use std::io::{PipeWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,36 @@ pub(crate) struct Observed {
     /// From the start of the client to the end of the run.
     pub elapsed: Duration,
     pub log: PathBuf,
+}
+
+impl Observed {
+    /// A run that was not started; the reason takes the place of what it would have said.
+    pub(crate) fn kept_out(
+        attempt: &Attempt,
+        stopped: Stopped,
+        reason: &[String],
+    ) -> Result<Self, CampaignError> {
+        let log = attempt.folder.join(run_folder::LOG);
+        let write = || {
+            let mut file = File::options().create(true).append(true).open(&log)?;
+            file.write_all(format!("{}\n", reason.join("\n")).as_bytes())
+        };
+        write().map_err(|source| CampaignError::Unwritable { path: log.clone(), source })?;
+        Ok(Self {
+            stopped: Some(stopped),
+            started: None,
+            ended: None,
+            exit: Exit::Code(0),
+            oom: false,
+            elapsed: Duration::ZERO,
+            log,
+        })
+    }
+
+    /// Whether there was nothing that could have had an exit code.
+    pub(crate) fn is_kept_out(&self) -> bool {
+        matches!(self.stopped, Some(Stopped::NotFree | Stopped::NoGpu))
+    }
 }
 
 /// How long a client may take to notice that its run is over.

@@ -14,6 +14,8 @@ pub(super) const FAILED: u8 = 1;
 pub(super) const WRONG: u8 = 2;
 /// The machine can't.
 pub(super) const MACHINE: u8 = 3;
+/// No run could start, because a GPU was not free.
+pub(super) const NOT_FREE: u8 = 4;
 /// Somebody else has it.
 pub(super) const BUSY: u8 = 75;
 

@@ -1,11 +1,13 @@
 //! ADAPTER: the `docker` command.
 //!
 //! What is said to docker is a value ([`invocation`], [`compose`], [`container`]); what it answers
-//! is a value too ([`reply`], [`resolved`], [`about`]). Only [`process`] starts anything.
+//! is a value too ([`reply`], [`resolved`], [`about`], [`devices`]). Only [`process`] starts
+//! anything.
 
 pub(crate) mod about;
 pub(crate) mod compose;
 pub(crate) mod container;
+pub(crate) mod devices;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod invocation;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::devices::{Gpus, Said};
 use super::error::EngineError;
 use crate::yaml;
 
@@ -145,24 +146,22 @@ impl Service {
         })
     }
 
-    /// Whether it asks the engine for a GPU.
-    pub(crate) fn reserves_gpu(&self) -> bool {
-        let devices = "/resources/reservations/devices";
-        let devices = self.deploy.as_ref().and_then(|deploy| deploy.pointer(devices));
-        let is_gpu = |device: &Value| {
-            let capabilities = device.get("capabilities").and_then(Value::as_array);
-            capabilities.into_iter().flatten().any(|capability| capability == "gpu")
-                || device.get("driver").is_some_and(|driver| driver == "nvidia")
-        };
-        devices.and_then(Value::as_array).into_iter().flatten().any(is_gpu)
-            || self.gpus.as_ref().is_some_and(|gpus| !gpus.is_null())
-            || self.runtime.as_deref() == Some("nvidia")
-    }
-
     /// Whether it has a healthcheck that is not switched off.
     pub(crate) fn has_healthcheck(&self) -> bool {
         let off = |check: &Value| check.get("disable").and_then(Value::as_bool).unwrap_or(false);
         self.healthcheck.as_ref().is_some_and(|check| !check.is_null() && !off(check))
+    }
+
+    /// The GPUs that it may use.
+    pub(crate) fn gpus(&self) -> Gpus {
+        let variable = |name: &str| self.environment.get(name).and_then(Option::as_deref);
+        Gpus::of(&Said {
+            deploy: self.deploy.as_ref(),
+            gpus: self.gpus.as_ref(),
+            runtime: self.runtime.as_deref(),
+            nvidia: variable("NVIDIA_VISIBLE_DEVICES"),
+            cuda: variable("CUDA_VISIBLE_DEVICES"),
+        })
     }
 
     /// Whether the service sets this variable itself.
@@ -236,7 +235,7 @@ networks: {default: {name: nightly_default}}
             ),
         ] {
             let resolved = parse(&format!("name: a\nservices: {{s: {service}}}")).unwrap();
-            assert_eq!(resolved.services["s"].reserves_gpu(), asks, "{service}");
+            assert_eq!(resolved.services["s"].gpus().are_said(), asks, "{service}");
         }
     }
 

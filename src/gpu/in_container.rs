@@ -2,8 +2,9 @@
 //! Pure: text in, a reading or an error out.
 
 use super::error::GpuError;
-use super::memory::{Mebibytes, Memory};
+use super::memory::Memory;
 use super::reading::{Gpu, Mig, Process, Reading};
+use crate::mebibytes::Mebibytes;
 
 /// The question about GPUs. The name is the last column: it is the only one with free text.
 pub(crate) const GPUS: [&str; 3] = [
@@ -114,7 +115,7 @@ fn text_of(text: &str) -> Option<&str> {
     (!nothing).then_some(text)
 }
 
-fn whole(text: &str) -> Option<i64> {
+fn whole(text: &str) -> Option<u64> {
     text_of(text)?.parse().ok()
 }
 

@@ -1,65 +1,33 @@
-//! GPU memory as a number, and when it is too much. Pure.
+//! The memory of a GPU, and when too much of it is used. Pure.
 
-use std::fmt;
-use std::ops::Sub;
+use crate::mebibytes::Mebibytes;
 
-use serde::Serialize;
-
-/// An amount of memory, or a difference of two: signed, because what is left after a subtraction
-/// may be less than nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
-pub(crate) struct Mebibytes(pub i64);
-
-impl Mebibytes {
-    /// Whole mebibytes, rounded down as `nvidia-smi` does.
-    pub(crate) fn from_bytes(bytes: u64) -> Self {
-        Self(i64::try_from(bytes / (1024 * 1024)).unwrap_or(i64::MAX))
-    }
-}
-
-impl Sub for Mebibytes {
-    type Output = Self;
-
-    fn sub(self, other: Self) -> Self {
-        Self(self.0.saturating_sub(other.0))
-    }
-}
-
-impl fmt::Display for Mebibytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} MiB", self.0)
-    }
-}
-
-/// The memory of a GPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// The memory of a GPU. Driver and firmware keep some of it, so `used` and `free` need not add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Memory {
-    #[serde(rename = "used_mib")]
     pub used: Mebibytes,
-    #[serde(rename = "free_mib")]
     pub free: Mebibytes,
-    #[serde(rename = "total_mib")]
     pub total: Mebibytes,
 }
 
 impl Memory {
     /// The share that is used, in percent, rounded to the nearest; none of a GPU that has none.
-    pub(crate) fn percent(&self) -> Option<i64> {
+    pub(crate) fn percent(&self) -> Option<u64> {
         let total = Some(self.total.0).filter(|total| *total > 0)?;
         Some(self.used.0.saturating_mul(100).saturating_add(total / 2) / total)
     }
 }
 
-/// What a GPU may hold before a run starts on it.
+/// What may be used of a GPU before a run starts on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Of all of its memory.
-    pub percent: u8,
-    /// Of what is not the campaign's own.
+    /// Of the memory that is not the campaign's own, in thousandths.
+    pub share: u32,
+    /// By others than the campaign.
     pub by_others: Option<Mebibytes>,
 }
 
-/// A limit that is passed, as numbers for a person.
+/// A limit that is passed: both figures count everything on the GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Excess {
     pub used: Mebibytes,
@@ -68,15 +36,21 @@ pub(crate) struct Excess {
 
 impl Limits {
     /// The limit that `memory` passes, if any. `own` is what the campaign's own containers held
-    /// when they had just started.
+    /// when they had just started: a server that is meant to fill a GPU is no reason not to use it.
     pub(crate) fn excess(&self, memory: &Memory, own: Mebibytes) -> Option<Excess> {
-        let share = Mebibytes(memory.total.0.saturating_mul(i64::from(self.percent)) / 100);
-        let others = memory.used - own;
-        match self.by_others {
-            Some(limit) if others > limit => Some(Excess { used: others, limit }),
-            _ if memory.used > share => Some(Excess { used: memory.used, limit: share }),
-            _ => None,
-        }
+        let own = own.0.min(memory.total.0);
+        let left = memory.total.0 - own;
+        let share = own.saturating_add(left.saturating_mul(u64::from(self.share)) / 1000);
+        let others = self.by_others.map(|limit| own.saturating_add(limit.0));
+        let limit = others.map_or(share, |others| others.min(share));
+        (memory.used.0 > limit).then_some(Excess { used: memory.used, limit: Mebibytes(limit) })
+    }
+}
+
+impl Excess {
+    /// Whether it would be none, if `freed` were not used.
+    pub(crate) fn ends_without(&self, freed: Mebibytes) -> bool {
+        self.used.0.saturating_sub(freed.0) <= self.limit.0
     }
 }
 
@@ -84,42 +58,53 @@ impl Limits {
 mod tests {
     use super::*;
 
-    fn memory(used: i64, total: i64) -> Memory {
-        Memory { used: Mebibytes(used), free: Mebibytes(total - used), total: Mebibytes(total) }
+    fn memory(used: u64, total: u64) -> Memory {
+        let free = Mebibytes(total.saturating_sub(used));
+        Memory { used: Mebibytes(used), free, total: Mebibytes(total) }
     }
 
     #[test]
     fn a_limit_is_passed_by_more_than_it_not_by_as_much() {
-        let share = |percent| Limits { percent, by_others: None };
-        let others = |mib| Limits { percent: 100, by_others: Some(Mebibytes(mib)) };
-        for (limits, used, own, passed) in [
-            (share(90), 900, 0, false),
-            (share(90), 901, 0, true),
-            // The share is of all, whoever holds it.
-            (share(90), 901, 900, true),
-            (share(100), 1000, 0, false),
-            (others(100), 100, 0, false),
-            (others(100), 101, 0, true),
-            (others(100), 500, 400, false),
-            (others(100), 501, 400, true),
+        let share = |share| Limits { share, by_others: None };
+        let others = |mib| Limits { share: 1000, by_others: Some(Mebibytes(mib)) };
+        for (limits, used, own, limit) in [
+            (share(900), 900, 0, None),
+            (share(900), 901, 0, Some(900)),
+            (share(905), 906, 0, Some(905)),
+            (share(1000), 1000, 0, None),
+            // A server of the campaign holds 800; of the other 200, 180 may be used.
+            (share(900), 980, 800, None),
+            (share(900), 981, 800, Some(980)),
+            (others(100), 100, 0, None),
+            (others(100), 101, 0, Some(100)),
+            (others(100), 500, 400, None),
+            (others(100), 501, 400, Some(500)),
             // Less than the own containers began with is nobody's.
-            (others(0), 300, 400, false),
+            (others(0), 300, 400, None),
+            // The stricter limit counts.
+            (Limits { share: 500, by_others: Some(Mebibytes(900)) }, 501, 0, Some(500)),
+            (Limits { share: 900, by_others: Some(Mebibytes(500)) }, 501, 0, Some(500)),
         ] {
             let excess = limits.excess(&memory(used, 1000), Mebibytes(own));
-            assert_eq!(excess.is_some(), passed, "{limits:?} used {used} own {own}");
+            let found = excess.map(|excess| excess.limit.0);
+            assert_eq!(found, limit, "{limits:?} used {used} own {own}");
         }
     }
 
     #[test]
-    fn a_share_of_nothing_is_unknown() {
+    fn no_figure_is_too_large_or_too_odd() {
+        let limits = Limits { share: 900, by_others: Some(Mebibytes(u64::MAX)) };
+        for (used, total, own) in [(u64::MAX, u64::MAX, u64::MAX), (5, 0, 7), (9, 3, u64::MAX)] {
+            let _ = limits.excess(&memory(used, total), Mebibytes(own));
+        }
         assert_eq!(memory(0, 0).percent(), None);
         assert_eq!(memory(499, 1000).percent(), Some(50));
-        assert_eq!(Mebibytes::from_bytes(u64::MAX).0, i64::MAX / (512 * 1024));
     }
 
     #[test]
-    fn differences_know_less_than_nothing() {
-        assert_eq!(Mebibytes(1) - Mebibytes(3), Mebibytes(-2));
-        assert_eq!(Mebibytes(i64::MIN) - Mebibytes(1), Mebibytes(i64::MIN));
+    fn an_excess_ends_when_enough_is_freed() {
+        let excess = Excess { used: Mebibytes(900), limit: Mebibytes(500) };
+        assert!(excess.ends_without(Mebibytes(400)) && excess.ends_without(Mebibytes(2000)));
+        assert!(!excess.ends_without(Mebibytes(399)));
     }
 }

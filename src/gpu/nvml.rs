@@ -9,8 +9,9 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 
 use super::error::GpuError;
-use super::memory::{Mebibytes, Memory};
+use super::memory::Memory;
 use super::reading::{Gpu, Mig, Process, Reading};
+use crate::mebibytes::Mebibytes;
 
 /// The variable that names another library.
 pub(crate) const LIBRARY: &str = "LEM_NVML_LIBRARY";
@@ -58,12 +59,15 @@ impl Nvml {
         };
         let tried = match first {
             Ok(reading) if reading.silent.iter().all(|(index, _)| self.lost.contains(index)) => {
-                return Ok(reading);
+                Ok(reading)
             }
             Err(error) if !may_pass(&error) => Err(error),
             Ok(_) | Err(_) => look(self.connect()?),
         };
         match tried {
+            Ok(reading) if reading.gpus.is_empty() && reading.silent.is_empty() => {
+                Err(GpuError::NoGpu)
+            }
             Ok(reading) => {
                 self.lost = reading.silent.iter().map(|(index, _)| *index).collect();
                 Ok(reading)
@@ -115,9 +119,9 @@ fn gpu(index: u32, device: &Device<'_>) -> Result<Gpu, NvmlError> {
         name: known(device.name())?,
         mig: if mig { Mig::On } else { Mig::Off },
         memory: known(device.memory_info())?.map(|memory| Memory {
-            used: Mebibytes::from_bytes(memory.used),
-            free: Mebibytes::from_bytes(memory.free),
-            total: Mebibytes::from_bytes(memory.total),
+            used: Mebibytes::of_bytes(memory.used),
+            free: Mebibytes::of_bytes(memory.free),
+            total: Mebibytes::of_bytes(memory.total),
         }),
         temperature: known(device.temperature(TemperatureSensor::Gpu))?,
         power: known(device.power_usage())?.map(watts),
@@ -137,7 +141,7 @@ fn processes(device: &Device<'_>) -> Result<Option<Vec<Process>>, NvmlError> {
     let mut found: Vec<Process> = Vec::new();
     for process in computing.into_iter().chain(drawing).flatten() {
         let memory = match process.used_gpu_memory {
-            UsedGpuMemory::Used(bytes) => Some(Mebibytes::from_bytes(bytes)),
+            UsedGpuMemory::Used(bytes) => Some(Mebibytes::of_bytes(bytes)),
             UsedGpuMemory::Unavailable => None,
         };
         match found.iter_mut().find(|known| known.pid == process.pid) {

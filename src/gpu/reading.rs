@@ -1,7 +1,8 @@
 //! One look at every GPU, as values. What a GPU can't say is absent, never 0.
 
 use super::error::GpuError;
-use super::memory::{Mebibytes, Memory};
+use super::memory::Memory;
+use crate::mebibytes::Mebibytes;
 
 /// All GPUs at one moment.
 #[derive(Debug)]
@@ -53,13 +54,11 @@ impl Gpu {
     /// Whether `name` means this GPU: its index, its UUID, or the beginning of that, as CUDA and
     /// the container toolkit allow.
     pub(crate) fn is(&self, name: &str) -> bool {
-        match name.parse::<u32>() {
-            Ok(index) => self.index == index,
-            Err(_) => {
-                let uuid = self.uuid.as_deref().unwrap_or_default();
-                name.len() > "GPU-".len() && uuid.starts_with(name)
-            }
+        if let Ok(index) = name.parse::<u32>() {
+            return self.index == index;
         }
+        let uuid = self.uuid.as_deref().unwrap_or_default();
+        name.len() > "GPU-".len() && uuid.starts_with(name)
     }
 }
 

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn the_line_that_an_error_shows_keeps_its_columns_and_loses_its_secrets() {
         assert_eq!(hidden("cylces: 3"), "cylces: 3");
-        assert_eq!(hidden("  webhook_url: htps:/x/é"), "  webhook_url: ********");
+        assert_eq!(hidden("  webhook_url: htps:/x/é"), "  webhook_url: *********");
         assert_eq!(hidden("    https://a.example/x"), "    https://***********");
     }
 }

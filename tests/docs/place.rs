@@ -6,6 +6,7 @@ use std::time::Duration;
 use assert_cmd::Command;
 use tempfile::TempDir;
 
+use super::gpu::FakeGpu;
 use super::page::{Block, root};
 
 /// What the commands of a page may need of the repository.
@@ -20,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Place {
     folder: TempDir,
     project: String,
+    /// The GPU of the reader's machine.
+    gpu: Option<FakeGpu>,
 }
 
 impl Place {
@@ -28,12 +31,13 @@ impl Place {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let name: String = name.chars().map(plain).collect();
         let project = format!("lem-docs-{name}-{}", std::process::id());
-        Self { folder: TempDir::new().unwrap(), project }
+        Self { folder: TempDir::new().unwrap(), project, gpu: None }
     }
 
     /// A folder with the repository's examples.
     pub(crate) fn with_examples(name: &str) -> Self {
-        let place = Self::empty(name);
+        let mut place = Self::empty(name);
+        place.gpu = Some(FakeGpu::idle(1));
         for folder in COPIED {
             copy(&root().join(folder), &place.path(folder));
         }
@@ -63,6 +67,7 @@ impl Place {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths([lem].into_iter().chain(std::env::split_paths(&path)));
         std::fs::create_dir_all(self.path("")).unwrap();
+        command.envs(self.gpu.iter().flat_map(FakeGpu::environment));
         command
             .current_dir(self.path(""))
             .env("PATH", path.unwrap())

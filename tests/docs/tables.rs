@@ -171,3 +171,22 @@ fn every_key_of_x_lem_is_in_the_table() {
     let heading = "## What differs: the entrypoint and the command";
     assert_eq!(set(Page::read("docs/strategies.md").column(heading, 0)), known);
 }
+
+#[test]
+fn every_key_of_health_check_is_measured_somehow() {
+    let measured = Page::read("docs/gpu.md").column("## The gate", 0);
+    assert_eq!(set(measured), set(Page::read(CAMPAIGN_FILE).column("### `health_check`", 0)));
+}
+
+#[test]
+fn every_option_of_gpu_is_in_a_table() {
+    let assert = Place::empty("gpu").lem(&["gpu", "--help"]).assert().success();
+    let help = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    let page = Page::read("docs/gpu.md");
+    let column = page.column("## `lem gpu`", 0);
+    let listed: BTreeSet<&str> =
+        column.iter().filter_map(|option| option.split('[').next()).collect();
+    let starts = help.lines().map(str::trim_start).filter(|line| line.starts_with("--"));
+    let words = starts.filter_map(|line| line.split(['[', '=', ' ']).next());
+    assert_eq!(words.collect::<BTreeSet<_>>(), listed);
+}

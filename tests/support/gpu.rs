@@ -58,9 +58,14 @@ impl FakeGpu {
         self.folder.path().join("state.json")
     }
 
+    /// What makes a `lem` see these GPUs.
+    pub(crate) fn environment(&self) -> [(&'static str, PathBuf); 2] {
+        [("LEM_NVML_LIBRARY", library()), ("FAKE_NVML_STATE", self.path())]
+    }
+
     /// Gives a `lem` these GPUs.
     pub(crate) fn furnish<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env("LEM_NVML_LIBRARY", library()).env("FAKE_NVML_STATE", self.path())
+        command.envs(self.environment())
     }
 }
 

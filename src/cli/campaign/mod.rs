@@ -31,7 +31,7 @@ use crate::cancel::Cancel;
 /// Run a campaign: many experiments, each in a container, in a chosen order.
 ///
 /// Exit codes: 0 done; 1 at least one experiment failed; 2 the file or the usage is wrong; 3 the
-/// machine can't; 75 somebody else is using the project; 130, 143 or 129 after SIGINT, SIGTERM or
+/// machine can't; 4 no run could start, because a GPU was not free; 75 somebody else is using the project; 130, 143 or 129 after SIGINT, SIGTERM or
 /// SIGHUP.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

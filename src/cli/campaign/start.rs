@@ -80,7 +80,13 @@ pub(super) async fn start(
     }
     couriers.end(summary.as_ref(), ended.as_ref().err()).await;
     ended?;
-    Ok(if summary.is_some_and(|summary| summary.failed > 0) { exit::FAILED } else { exit::DONE })
+    Ok(match summary {
+        Some(it) if it.failed > 0 && it.failed == it.gpu_busy && it.failed == it.total => {
+            exit::NOT_FREE
+        }
+        Some(it) if it.failed > 0 => exit::FAILED,
+        _ => exit::DONE,
+    })
 }
 
 /// The one question, where there is something to ask.

@@ -40,7 +40,7 @@ impl Asks {
     /// The first service of the campaign that does.
     pub(super) fn of(services: Option<&Services>) -> Self {
         let asks = services.and_then(|services| {
-            let gpu = |name: &&String| services.resolved.services[*name].reserves_gpu();
+            let gpu = |name: &&String| services.resolved.services[*name].gpus().are_said();
             services.used.iter().find(gpu).cloned()
         });
         asks.map_or(Self::No, Self::Service)

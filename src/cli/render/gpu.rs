@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::gpu::memory::{Mebibytes, Memory};
+use crate::gpu::memory;
 use crate::gpu::processes::Identity;
 use crate::gpu::reading::{self, Mig, Reading};
 
@@ -40,10 +40,34 @@ struct Gpu {
 }
 
 #[derive(Debug, Serialize)]
+struct Memory {
+    used_mib: u64,
+    free_mib: u64,
+    total_mib: u64,
+    #[serde(skip)]
+    percent: Option<u64>,
+}
+
+impl Memory {
+    fn of(memory: memory::Memory) -> Self {
+        Self {
+            used_mib: memory.used.0,
+            free_mib: memory.free.0,
+            total_mib: memory.total.0,
+            percent: memory.percent(),
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("{} / {} MiB", self.used_mib, self.total_mib)
+    }
+}
+
+#[derive(Debug, Serialize)]
 struct Process {
     pid: u32,
     name: Option<String>,
-    memory_mib: Option<Mebibytes>,
+    memory_mib: Option<u64>,
     container: Option<String>,
     container_id: Option<String>,
 }
@@ -60,7 +84,7 @@ impl Machine {
             Process {
                 pid: process.pid,
                 name: identity.name,
-                memory_mib: process.memory,
+                memory_mib: process.memory.map(|memory| memory.0),
                 container: identity.container.as_ref().and_then(|id| names.get(id)).cloned(),
                 container_id: identity.container,
             }
@@ -70,7 +94,7 @@ impl Machine {
             uuid: gpu.uuid.clone(),
             name: gpu.name.clone(),
             mig: Some(gpu.mig == Mig::On),
-            memory: gpu.memory,
+            memory: gpu.memory.map(Memory::of),
             temperature_celsius: gpu.temperature,
             power_watts: gpu.power,
             power_limit_watts: gpu.power_limit,
@@ -119,8 +143,7 @@ pub(in crate::cli) fn redraw(machine: &Machine) -> io::Result<()> {
         return write(&format!("{text}\n"));
     }
     // To the top, each line over the old one, and whatever is left below away: no flicker.
-    let lines: String = text.lines().map(|line| format!("{line}\u{1b}[K\n")).collect();
-    write(&format!("\u{1b}[H{lines}\u{1b}[J"))
+    write(&format!("\u{1b}[H{}\u{1b}[J", text.replace('\n', "\u{1b}[K\n")))
 }
 
 fn write(text: &str) -> io::Result<()> {
@@ -147,8 +170,11 @@ fn text(machine: &Machine) -> String {
         gpus.add_row([
             gpu.index.to_string(),
             short(gpu.name.as_deref()),
-            gpu.memory.map_or_else(unknown, |m| format!("{} / {}", m.used.0, m.total)),
-            gpu.memory.and_then(|m| m.percent()).map_or_else(unknown, |p| format!("{p} %")),
+            gpu.memory.as_ref().map_or_else(unknown, Memory::text),
+            gpu.memory
+                .as_ref()
+                .and_then(|memory| memory.percent)
+                .map_or_else(unknown, |percent| format!("{percent} %")),
             gpu.temperature_celsius.map_or_else(unknown, |celsius| format!("{celsius} °C")),
             power(gpu),
             gpu.utilization_percent.map_or_else(unknown, |percent| format!("{percent} %")),
@@ -159,7 +185,7 @@ fn text(machine: &Machine) -> String {
                 gpu.index.to_string(),
                 process.pid.to_string(),
                 short(process.name.as_deref()),
-                process.memory_mib.map_or_else(unknown, |memory| memory.to_string()),
+                process.memory_mib.map_or_else(unknown, |mib| format!("{mib} MiB")),
                 short(container),
             ]);
         }
@@ -192,7 +218,9 @@ fn right(table: &mut Table, columns: &[usize]) {
 }
 
 fn trimmed(table: &Table) -> String {
-    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let text = table.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
 }
 
 fn power(gpu: &Gpu) -> String {

@@ -184,9 +184,16 @@ fn word(event: &Event) -> String {
 fn line(event: &Event) -> Option<String> {
     match event {
         Event::Preparing { what } => Some(format!("… {what}")),
-        Event::ServiceRestarted { service, restarts } => {
-            Some(format!("… started {service} again ({restarts} times so far)"))
+        Event::ServiceRestarted { service, restarts, reason } => {
+            let reason = reason.words();
+            Some(format!("… started {service} again, because {reason} ({restarts} times so far)"))
         }
+        Event::GateWaiting { obstacles, .. } => {
+            let lines: Vec<String> =
+                obstacles.iter().map(|it| format!("… waiting: {it}")).collect();
+            Some(lines.join("\n"))
+        }
+        Event::Warning { message } => Some(format!("warning: {message}")),
         Event::GapStarted { seconds, next } => {
             let gap = human(Duration::from_secs_f64(seconds.max(0.0)));
             Some(format!("… pausing {gap} before {next}"))
