@@ -25,7 +25,7 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
@@ -34,6 +34,7 @@ const PAGES: [&str; 10] = [
     "docs/experiment.md",
     "docs/init.md",
     "docs/notifications.md",
+    "docs/resume.md",
     "docs/strategies.md",
     "docs/watching.md",
 ];
@@ -92,6 +93,11 @@ fn the_page_about_notifications_works() {
 #[test]
 fn the_page_about_watching_works() {
     follow("docs/watching.md");
+}
+
+#[test]
+fn the_page_about_going_on_works() {
+    follow("docs/resume.md");
 }
 
 #[test]

@@ -96,6 +96,8 @@ pub(crate) struct Summary {
     pub failed: usize,
     /// Interrupted or not yet tried: what a resume would do.
     pub remaining: usize,
+    /// Of these, those that `--only` and `--skip` left out.
+    pub left_out: usize,
     /// Completed runs without a result file.
     pub without_result: usize,
     pub seconds: f64,
