@@ -77,9 +77,9 @@ struct Measured {
 fn report(what: &str, measured: &Measured, goal: &str) {
     let goal = if goal.is_empty() { String::new() } else { format!("  (goal: {goal})") };
     println!(
-        "{what}: {:.2} s, {:.0} MB{goal}",
+        "{what}: {:.2} s, {} MB{goal}",
         measured.took.as_secs_f64(),
-        measured.peak_kibibytes as f64 * 1024.0 / 1e6,
+        measured.peak_kibibytes * 1024 / 1_000_000,
     );
 }
 

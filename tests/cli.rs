@@ -16,6 +16,8 @@ mod support;
 mod detach;
 #[path = "cli/doctor.rs"]
 mod doctor;
+#[path = "cli/drift.rs"]
+mod drift;
 #[path = "cli/experiment_files.rs"]
 mod experiment_files;
 #[path = "cli/files.rs"]
@@ -34,5 +36,7 @@ mod machines;
 mod notifications;
 #[path = "cli/pages.rs"]
 mod pages;
+#[path = "cli/repair.rs"]
+mod repair;
 #[path = "cli/status.rs"]
 mod status;

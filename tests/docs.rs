@@ -13,7 +13,11 @@ mod page;
 mod place;
 
 #[path = "support/gpu.rs"]
-#[allow(dead_code, reason = "the pages need one GPU, and nothing happens to it")]
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "the pages need one GPU, and nothing happens to it"
+)]
 mod gpu;
 #[path = "docs/machine.rs"]
 mod machine;
@@ -28,7 +32,7 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
@@ -38,6 +42,7 @@ const PAGES: [&str; 11] = [
     "docs/gpu.md",
     "docs/init.md",
     "docs/notifications.md",
+    "docs/resume.md",
     "docs/strategies.md",
     "docs/watching.md",
 ];
@@ -101,6 +106,11 @@ fn the_page_about_watching_works() {
 #[test]
 fn the_page_about_gpus_works() {
     follow("docs/gpu.md");
+}
+
+#[test]
+fn the_page_about_going_on_works() {
+    follow("docs/resume.md");
 }
 
 #[test]

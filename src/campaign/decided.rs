@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::drift::Placed;
 use super::error::CampaignError;
 use super::file::ContainerStrategy;
 use super::instance::{Inside, Instance};
 use super::override_file::{self, Between};
 use super::plan::Plan;
-use super::settings::{RunnerKind, Settings};
+use super::settings::Settings;
 use super::site::Site;
+use crate::record::Known;
 use crate::yaml;
 
 /// Everything that is decided before a campaign starts.
@@ -25,24 +27,39 @@ pub(crate) struct Campaign {
     pub site: Option<Site>,
     /// The flags it is started with, for a later resume.
     pub flags: String,
-    /// The instance that goes on; absent for a new one.
-    pub resumed: Option<String>,
+    pub past: Past,
+}
+
+/// What an execution goes on from.
+#[derive(Debug)]
+pub(crate) enum Past {
+    /// No instance of the record. What is known of runs from elsewhere, by position.
+    New { known: Vec<(u32, Known)> },
+    /// An instance of the record, and how it has to be changed first.
+    Recorded { id: String, changes: Option<Placed> },
+}
+
+impl Past {
+    /// Whether something was done before.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::New { known } if known.is_empty())
+    }
 }
 
 impl Campaign {
     /// How the runs run, for people: `ephemeral`, `persistent` or `local`.
     pub(crate) fn strategy_name(&self) -> String {
-        match self.settings.runner {
-            RunnerKind::Docker => self.settings.strategy.to_string(),
-            RunnerKind::Local => "local".to_owned(),
-        }
+        self.settings.strategy_name().to_owned()
     }
 
     /// The instance that an execution would have.
     pub(crate) fn instance(&self) -> Result<Instance, CampaignError> {
         let worlds = self.site.as_ref().map(Site::worlds).transpose()?.unwrap_or_default();
         Ok(Instance {
-            id: self.resumed.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+            id: match &self.past {
+                Past::Recorded { id, .. } => id.clone(),
+                Past::New { .. } => uuid::Uuid::new_v4().to_string(),
+            },
             campaign: self.name.clone(),
             results: self.results.clone(),
             service_of: self.site.as_ref().map(|s| s.service_of.clone()).unwrap_or_default(),

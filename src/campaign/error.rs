@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::command::UnknownPlace;
 use super::file::StopAfter;
 use super::grid::GridError;
+use super::select::Unmatched;
 use super::world::ReadOnlyResults;
 use crate::cancel::Signal;
 use crate::engine::error::EngineError;
@@ -72,16 +73,24 @@ pub(crate) enum CampaignError {
     Unfinished { campaign: String, done: usize, total: usize },
     #[error("there is nothing to resume: {reason}")]
     NothingToResume { reason: String },
-    #[error(
-        "the campaign is not the one that was interrupted: its experiments, cycles or order changed"
-    )]
-    Drifted { campaign: String },
     #[error("there is no run `{wanted}`")]
     NoSuchRun { wanted: String },
     #[error("{reason}")]
     NoRun { reason: String },
     #[error("several runs are meant:\n{}", runs.join("\n"))]
     SeveralRuns { runs: Vec<String> },
+    #[error("there is nothing to resume: `{campaign}` is finished")]
+    Finished { campaign: String, failed: usize },
+    #[error("there is nothing to do: the chosen runs of `{campaign}` are done")]
+    ChosenDone { campaign: String, failed: usize },
+    #[error("`{campaign}` has changed since it began:\n  {}", lines.join("\n  "))]
+    Drifted { campaign: String, lines: Vec<String> },
+    #[error(transparent)]
+    Unmatched(#[from] Unmatched),
+    #[error("`{}` is no campaign manifest", path.display())]
+    NoManifest { path: PathBuf, source: serde_json::Error },
+    #[error("cannot read `{}`", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
     #[error("the question can't be asked: there is no terminal, and no `--yes`")]
     NoAnswer,
     #[error("stopped by {signal}")]

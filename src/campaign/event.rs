@@ -135,6 +135,8 @@ pub(crate) struct Summary {
     pub gpu_busy: usize,
     /// Interrupted or not yet tried: what a resume would do.
     pub remaining: usize,
+    /// Of these, those that `--only` and `--skip` left out.
+    pub left_out: usize,
     /// Completed runs without a result file.
     pub without_result: usize,
     pub seconds: f64,

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::containers::Containers;
 use super::decided::Campaign;
+use super::drift::Recorded;
 use super::ephemeral::Ephemeral;
 use super::error::CampaignError;
 use super::event::{Event, Summary, TimeSpent};
@@ -16,8 +17,12 @@ use super::file::ContainerStrategy;
 use super::gate::Gate;
 use super::instance::Instance;
 use super::local::Local;
+use super::manifest::{self, Manifest};
+use super::opening;
 use super::persistent::Persistent;
 use super::plan::Run;
+use super::resume::{self, Failures};
+use super::run_facts::Origin;
 use super::run_folder;
 use super::runner::{Runner, Seen, now, since};
 use super::settings::Settings;
@@ -30,7 +35,7 @@ use crate::durable::{self, Flush};
 use crate::engine::devices::{Gpus, Said};
 use crate::engine::events::Events;
 use crate::engine::process;
-use crate::record::{self, CampaignState, Store};
+use crate::record::{CampaignState, Store};
 
 /// Does `runs` of the campaign. What ended it early stands beside the summary of what was done.
 pub(crate) async fn execute(
@@ -43,7 +48,7 @@ pub(crate) async fn execute(
     let instance = campaign.instance()?;
     run_folder::prepare_campaign(&instance.results, &campaign.name)?;
     let mut store = Store::open(&campaign.record())?;
-    begin_record(campaign, &instance, &mut store)?;
+    opening::record(campaign, &instance, &mut store)?;
     report(Event::CampaignStarted {
         campaign: campaign.name.clone(),
         campaign_id: instance.id.clone(),
@@ -58,9 +63,16 @@ pub(crate) async fn execute(
     if let (Err(_), Some(signal)) = (&done, cancel.now()) {
         done = Err(CampaignError::Interrupted { signal });
     }
-    let state = if done.is_ok() { CampaignState::Finished } else { CampaignState::Interrupted };
+    let recorded = store.runs(&instance.id)?;
+    let missing = resume::missing(&campaign.plan, &recorded, Failures::Stay);
+    let state = match (&done, missing.is_empty()) {
+        (Ok(()), true) => CampaignState::Finished,
+        (Ok(()), false) | (Err(_), _) => CampaignState::Interrupted,
+    };
     store.campaign_is(&instance.id, state, &now())?;
-    let mut summary = summary::of(campaign, &instance, &store.runs(&instance.id)?, state);
+    done = done.and(write_manifest(campaign, &mut store));
+    let mut summary = summary::of(campaign, &instance, &recorded, state);
+    summary.left_out = resume::left_out(&missing, runs);
     summary.seconds = since(began);
     summary.restarts = restarts;
     summary.time = time;
@@ -68,42 +80,10 @@ pub(crate) async fn execute(
     Ok((summary, done))
 }
 
-fn begin_record(
-    campaign: &Campaign,
-    instance: &Instance,
-    store: &mut Store,
-) -> Result<(), CampaignError> {
-    if campaign.resumed.is_some() {
-        store.interrupt_running(&instance.id)?;
-        store.campaign_is(&instance.id, CampaignState::Running, &now())?;
-        return Ok(());
-    }
-    let planned: Vec<record::PlannedRun> = campaign
-        .plan
-        .runs
-        .iter()
-        .map(|run| {
-            let experiment = campaign.plan.experiment(*run);
-            record::PlannedRun {
-                position: run.position,
-                run: instance.run_id(*run),
-                experiment: experiment.hash.clone(),
-                repetition: experiment.repetition,
-                cycle: run.cycle,
-                name: experiment.name.clone(),
-            }
-        })
-        .collect();
-    let row = record::Instance {
-        id: instance.id.clone(),
-        campaign: campaign.name.clone(),
-        file: campaign.file.to_string_lossy().into_owned(),
-        plan: campaign.plan.fingerprint(),
-        seed: campaign.plan.seed,
-        settings: campaign.flags.clone(),
-        started_at: now(),
-    };
-    Ok(store.begin(&row, &planned)?)
+/// Leaves the state for tools that read it as one file.
+fn write_manifest(campaign: &Campaign, store: &mut Store) -> Result<(), CampaignError> {
+    let Some(recorded) = Recorded::newest(store, &campaign.name)? else { return Ok(()) };
+    Manifest::of(&recorded.0).write(&manifest::path_of(campaign))
 }
 
 /// Starts what is needed, does the runs, removes what was started.
@@ -126,6 +106,7 @@ async fn work(
     let ready = begin(campaign, &mut strategy, report, cancel).await;
     gate.after_start(&strategy, cancel).await;
     time.services += since(began);
+    let origin = Origin::of(campaign, instance);
     let done = match ready {
         Ok(()) => {
             let (plan, settings) = (&campaign.plan, &campaign.settings);
@@ -139,6 +120,7 @@ async fn work(
                 cancel,
                 gate: &mut gate,
                 time: *time,
+                origin: &origin,
                 seen: Seen::default(),
             };
             let done = runner.run(runs).await;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::error::CampaignError;
 use super::file::CampaignFile;
 use super::grid;
-use super::plan::{Axes, Experiment, identify};
+use super::plan::{Candidate, Experiment, identify};
 use crate::yaml::{self, YamlError};
 
 /// Names the file that an experiment file adds to.
@@ -25,7 +25,7 @@ pub(crate) fn gather(
     let mut files = Files::default();
     for path in &file.configs {
         let config = files.read(&base.join(path))?;
-        candidates.push((Some(name_of(path, &config)), config, Axes::new()));
+        candidates.push(of_file(name_of(path, &config), config, base.join(path)));
     }
     for entry in &file.experiments {
         let mut config = files.read(&base.join(&entry.config))?;
@@ -35,14 +35,15 @@ pub(crate) fn gather(
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             name = format!("{name}-{key}={text}");
         }
-        candidates.push((Some(name), config, Axes::new()));
+        candidates.push(of_file(name, config, base.join(&entry.config)));
     }
     if let Some(axes) = &file.grid {
         for point in grid::expand(axes, file.model.as_deref())? {
-            candidates.push((None, point.config, point.axes));
+            let (config, axes) = (point.config, point.axes);
+            candidates.push(Candidate { config, axes, ..Candidate::default() });
         }
     }
-    for (_, config, _) in &mut candidates {
+    for Candidate { config, .. } in &mut candidates {
         if let Some(model) = &file.model
             && !config.contains_key("model_name")
             && !config.contains_key("model")
@@ -56,6 +57,10 @@ pub(crate) fn gather(
         }
     }
     Ok(identify(candidates))
+}
+
+fn of_file(name: String, config: Map<String, Value>, source: PathBuf) -> Candidate {
+    Candidate { name: Some(name), config, source: Some(source), ..Candidate::default() }
 }
 
 /// Experiment files, each read once however often a campaign names it.

@@ -1,6 +1,7 @@
 //! From experiments to ordered runs. Pure: the same file and seed give the same order.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -23,6 +24,8 @@ pub(crate) struct Experiment {
     pub backend: Option<String>,
     /// The resolved configuration.
     pub config: Map<String, Value>,
+    /// The file that it was read from; none of a point of a grid.
+    pub source: Option<PathBuf>,
 }
 
 /// One execution of an experiment in a cycle.
@@ -111,16 +114,25 @@ pub(crate) fn short_hash(bytes: &[u8]) -> String {
     hex.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
+/// A configuration that is to be an experiment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Candidate {
+    /// The name that it has; without one it is named after its axes.
+    pub name: Option<String>,
+    pub config: Map<String, Value>,
+    pub axes: Axes,
+    /// The file that it was read from.
+    pub source: Option<PathBuf>,
+}
+
 /// Gives each configuration its identity, and the pairs of `axes` that vary its name.
-pub(crate) fn identify(
-    candidates: Vec<(Option<String>, Map<String, Value>, Axes)>,
-) -> Vec<Experiment> {
-    let varying = varying(candidates.iter().map(|(_, _, axes)| axes));
+pub(crate) fn identify(candidates: Vec<Candidate>) -> Vec<Experiment> {
+    let varying = varying(candidates.iter().map(|candidate| &candidate.axes));
     let mut repetitions: HashMap<String, u32> = HashMap::new();
     let mut names: HashMap<String, Vec<String>> = HashMap::new();
     let mut experiments = Vec::new();
-    for (name, config, axes) in candidates {
-        let hash = short_hash(canonical(&Value::Object(config.clone())).as_bytes());
+    for Candidate { name, config, axes, source } in candidates {
+        let hash = identity(&config);
         let repetition = repetitions.entry(hash.clone()).and_modify(|n| *n += 1).or_default();
         let backend = config.get("backend").and_then(Value::as_str).map(str::to_owned);
         let wanted = name.unwrap_or_else(|| name_of(&axes, &varying));
@@ -131,9 +143,15 @@ pub(crate) fn identify(
             holders.len() - 1
         });
         let name = if place == 0 { wanted } else { format!("{wanted}-{}", place + 1) };
-        experiments.push(Experiment { name, hash, repetition: *repetition, backend, config });
+        let repetition = *repetition;
+        experiments.push(Experiment { name, hash, repetition, backend, config, source });
     }
     experiments
+}
+
+/// The identity of a configuration.
+pub(crate) fn identity(config: &Map<String, Value>) -> String {
+    short_hash(canonical(&Value::Object(config.clone())).as_bytes())
 }
 
 /// The axes of a grid point with their values; empty for an experiment from a file.
@@ -211,7 +229,7 @@ mod tests {
     fn experiments(names: &[&str]) -> Vec<Experiment> {
         let candidate = |name: &&str| {
             let config = json!({"config_name": name}).as_object().unwrap().clone();
-            (Some((*name).to_owned()), config, Axes::new())
+            Candidate { name: Some((*name).to_owned()), config, ..Candidate::default() }
         };
         identify(names.iter().map(candidate).collect())
     }
@@ -242,11 +260,12 @@ mod tests {
 
     #[test]
     fn different_configurations_never_share_a_name() {
-        let config = |n: u32| json!({"n": n}).as_object().unwrap().clone();
-        let same = vec![
-            (Some("x".to_owned()), config(1), Axes::new()),
-            (Some("x".to_owned()), config(2), Axes::new()),
-        ];
+        let x = |n: u32| Candidate {
+            name: Some("x".to_owned()),
+            config: json!({"n": n}).as_object().unwrap().clone(),
+            ..Candidate::default()
+        };
+        let same = vec![x(1), x(2)];
         let names: Vec<String> = identify(same).into_iter().map(|e| e.name).collect();
         assert_eq!(names, ["x", "x-2"]);
     }
@@ -260,7 +279,7 @@ mod tests {
                 ("batch_size".into(), batch.into()),
                 ("dtype".into(), "fp16".into()),
             ];
-            (None, axes.iter().cloned().collect(), axes)
+            Candidate { config: axes.iter().cloned().collect(), axes, ..Candidate::default() }
         };
         let names: Vec<String> = identify(vec![point("vllm", 1), point("vllm", 8)])
             .into_iter()

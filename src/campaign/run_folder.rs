@@ -19,8 +19,9 @@ pub(crate) const RESULT: &str = "result.json";
 pub(crate) const LOG: &str = "output.log";
 /// Says which campaign the runs in a folder belong to.
 const CAMPAIGN: &str = "campaign.json";
-/// Files that lem itself puts into the folder.
-const OWN: [&str; 2] = [crate::inner::mark::STARTED_FILE, crate::inner::mark::ENDED_FILE];
+/// Files that lem itself puts into the folder for each try.
+const OWN: [&str; 3] =
+    [crate::inner::mark::STARTED_FILE, crate::inner::mark::ENDED_FILE, super::run_facts::FACTS];
 
 /// The campaign's results folder: one level below `results_dir`.
 pub(crate) fn of_campaign(results_dir: &Path, campaign: &str) -> PathBuf {

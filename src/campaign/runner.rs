@@ -12,6 +12,7 @@ use super::file::Retry;
 use super::gate::{Gate, Passage, Waiting};
 use super::instance::Instance;
 use super::plan::{Plan, Run};
+use super::run_facts::{Facts, Origin};
 use super::run_folder::{self, Writers};
 use super::settings::{RunnerKind, Settings};
 use super::strategy::Strategy;
@@ -20,7 +21,7 @@ use super::watch::{self, Observed, last_lines};
 use crate::cancel::Cancel;
 use crate::engine::process::Exit;
 use crate::inner::EXIT_UNWRITABLE;
-use crate::record::{Outcome, RunState, Store};
+use crate::record::{Beginning, Outcome, RunState, Store};
 
 /// Everything the loop works with.
 pub(crate) struct Runner<'a> {
@@ -33,6 +34,8 @@ pub(crate) struct Runner<'a> {
     pub cancel: &'a Cancel,
     pub gate: &'a mut Gate,
     pub time: TimeSpent,
+    /// What every run's folder says about the campaign.
+    pub origin: &'a Origin,
     /// What this execution has seen so far.
     pub seen: Seen,
 }
@@ -128,7 +131,12 @@ impl Runner<'_> {
     /// One try, from its record to its verdict; `again`: another one may follow.
     async fn try_once(&mut self, run: Run, again: bool) -> Result<Tried, CampaignError> {
         let experiment = self.plan.experiment(run);
-        let number = self.store.run_starts(&self.instance.id, run.position, &now())?;
+        let beginning = Beginning {
+            started_at: &now(),
+            service: self.instance.service_of.get(run.experiment).map(String::as_str),
+            strategy: self.settings.strategy_name(),
+        };
+        let number = self.store.run_starts(&self.instance.id, run.position, &beginning)?;
         let attempt = self.instance.attempt(self.plan, run, number, self.settings)?;
         let config = run_folder::config_text(&experiment.name, &experiment.config)
             .map_err(|source| CampaignError::Unwritable { path: attempt.folder.clone(), source })?;
@@ -137,6 +145,7 @@ impl Runner<'_> {
             None => Writers::Owner,
         };
         run_folder::prepare(&attempt.folder, number, &config, writers)?;
+        Facts::of(self.origin, self.plan, run, &attempt.run, number).write(&attempt.folder)?;
         (self.report)(Event::RunStarted {
             run: attempt.run.clone(),
             experiment: experiment.name.clone(),
@@ -246,10 +255,14 @@ impl Runner<'_> {
             result_required: self.settings.require_result,
         });
         let retried = again && self.settings.retry.on.contains(&verdict);
-        let outcome = outcome(verdict, observed, result.as_deref(), retried);
+        let outcome = Outcome {
+            gap_seconds: Some(std::mem::take(&mut self.seen.gap)),
+            gate_seconds: Some(std::mem::take(&mut self.seen.gate)),
+            idle_seconds: self.idle(observed),
+            ..outcome(verdict, observed, result.as_deref(), retried)
+        };
         self.store.run_ended(&self.instance.id, run.position, &outcome)?;
         self.count(&outcome);
-        let idle_seconds = self.idle(observed);
         let failed = verdict != Verdict::Completed;
         let unreadable = result.is_none() && attempt.folder.join(run_folder::RESULT).exists();
         (self.report)(Event::RunEnded {
@@ -261,9 +274,9 @@ impl Runner<'_> {
             exit_code: outcome.exit_code,
             seconds: outcome.seconds,
             command_seconds: outcome.command_seconds,
-            gap_seconds: std::mem::take(&mut self.seen.gap),
-            gate_seconds: std::mem::take(&mut self.seen.gate),
-            idle_seconds,
+            gap_seconds: outcome.gap_seconds.unwrap_or_default(),
+            gate_seconds: outcome.gate_seconds.unwrap_or_default(),
+            idle_seconds: outcome.idle_seconds,
             retried,
             result,
             log: observed.log.clone(),
@@ -365,6 +378,9 @@ fn outcome(verdict: Verdict, observed: &Observed, result: Option<&Path>, retried
         ended_at: now(),
         seconds: observed.elapsed.as_secs_f64(),
         command_seconds: observed.ended.as_ref().map(|ended| ended.wall_seconds),
+        gap_seconds: None,
+        gate_seconds: None,
+        idle_seconds: None,
         result: result.map(|path| path.to_string_lossy().into_owned()),
     }
 }

@@ -115,3 +115,14 @@ pub(crate) struct Settings {
     /// `quiet`, `normal` or `verbose`, for the experiments.
     pub verbosity: String,
 }
+
+impl Settings {
+    /// How the runs run: `ephemeral`, `persistent` or `local`.
+    pub(crate) fn strategy_name(&self) -> &'static str {
+        match (self.runner, self.strategy) {
+            (RunnerKind::Local, _) => "local",
+            (RunnerKind::Docker, ContainerStrategy::Ephemeral) => "ephemeral",
+            (RunnerKind::Docker, ContainerStrategy::Persistent) => "persistent",
+        }
+    }
+}

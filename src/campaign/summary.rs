@@ -9,7 +9,7 @@ use super::event::{ExperimentSummary, Summary, TimeSpent};
 use super::instance::Instance;
 use super::plan::Experiment;
 use super::verdict::Verdict;
-use crate::record::{CampaignState, RecordedRun, RunState};
+use crate::record::{CampaignState, RecordedRun, RunState, Standing};
 
 /// The summary of an instance; its times are the caller's to add.
 pub(crate) fn of(
@@ -18,6 +18,9 @@ pub(crate) fn of(
     runs: &[RecordedRun],
     state: CampaignState,
 ) -> Summary {
+    // What was dropped from the campaign stays in the record, and is no part of its numbers.
+    let planned = runs.iter().filter(|run| run.standing == Standing::Planned);
+    let runs: Vec<&RecordedRun> = planned.collect();
     let count = |state: RunState| runs.iter().filter(|run| run.state == state).count();
     let (completed, failed) = (count(RunState::Completed), count(RunState::Failed));
     Summary {
@@ -33,13 +36,14 @@ pub(crate) fn of(
         failed,
         gpu_busy: runs.iter().filter(|run| found_no_gpu(run)).count(),
         remaining: runs.len() - completed - failed,
+        left_out: 0,
         without_result: runs
             .iter()
-            .filter(|run| run.state == RunState::Completed && !run.has_result)
+            .filter(|run| run.state == RunState::Completed && run.result.is_none())
             .count(),
         seconds: 0.0,
         grouped_by: campaign.settings.group_by.clone(),
-        experiments: experiments(campaign, runs),
+        experiments: experiments(campaign, &runs),
         restarts: Vec::new(),
         time: TimeSpent::default(),
         results: instance.results.clone(),
@@ -51,7 +55,7 @@ fn found_no_gpu(run: &RecordedRun) -> bool {
 }
 
 /// A line for each group, in the order of the plan.
-fn experiments(campaign: &Campaign, runs: &[RecordedRun]) -> Vec<ExperimentSummary> {
+fn experiments(campaign: &Campaign, runs: &[&RecordedRun]) -> Vec<ExperimentSummary> {
     let plan = &campaign.plan;
     let mut label_of: HashMap<&str, String> = HashMap::new();
     let mut groups: Vec<(String, Vec<&RecordedRun>)> = Vec::new();
@@ -149,6 +153,7 @@ mod tests {
             repetition: 0,
             backend: None,
             config: config.as_object().unwrap().clone(),
+            source: None,
         };
         let label = |keys: &[&str]| {
             label(&experiment, &keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>())

@@ -106,12 +106,12 @@ fn show(line: &str, shown: Shown) {
 fn choices(campaign: &Campaign) -> Vec<OsString> {
     let flags: Flags = serde_json::from_str(&campaign.flags).unwrap_or_default();
     let mut choices = Vec::new();
-    match (&campaign.resumed, campaign.plan.structure, campaign.plan.seed) {
-        (Some(_), _, _) => choices.push("--resume".into()),
-        (None, Structure::Shuffled, Some(seed)) if flags.seed.is_none() => {
+    match (campaign.past.is_empty(), campaign.plan.structure, campaign.plan.seed) {
+        (false, _, _) => choices.push("--resume".into()),
+        (true, Structure::Shuffled, Some(seed)) if flags.seed.is_none() => {
             choices.extend(["--fresh".into(), "--seed".into(), seed.to_string().into()]);
         }
-        (None, _, _) => choices.push("--fresh".into()),
+        (true, _, _) => choices.push("--fresh".into()),
     }
     choices
 }

@@ -2,9 +2,11 @@
 
 use super::init::InitError;
 use crate::campaign::error::CampaignError;
+use crate::campaign::select::Unmatched;
 use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
 use crate::lock::LockError;
+use crate::record::RecordError;
 
 /// Everything was done, and nothing failed.
 pub(super) const DONE: u8 = 0;
@@ -42,13 +44,18 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::ReadOnlyResults(_)
         | E::Unfinished { .. }
         | E::NothingToResume { .. }
+        | E::Finished { .. }
+        | E::ChosenDone { .. }
         | E::Drifted { .. }
         | E::NoSuchRun { .. }
         | E::NoRun { .. }
         | E::SeveralRuns { .. }
+        | E::Unmatched(_)
+        | E::NoManifest { .. }
         | E::NoAnswer => WRONG,
         E::NoInner { .. }
         | E::Unwritable { .. }
+        | E::Unreadable { .. }
         | E::UnwritableInside { .. }
         | E::NoImage { .. }
         | E::EngineLost { .. }
@@ -100,6 +107,7 @@ fn gpu(error: &GpuError) -> u8 {
 }
 
 /// The next thing to type.
+#[expect(clippy::too_many_lines, reason = "a table is as long as it has rows")]
 pub(super) fn hint(error: &CampaignError) -> Option<String> {
     use CampaignError as E;
     let hint = match error {
@@ -148,8 +156,29 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
             "`--resume` goes on with it, `--fresh` starts anew and keeps its results".to_owned()
         }
         E::NothingToResume { .. } => "start it: `lem campaign FILE`".to_owned(),
-        E::Drifted { campaign } => {
-            format!("`lem campaign --fresh` starts `{campaign}` anew and keeps the old results")
+        E::Finished { failed: 0, .. } => {
+            "`--cycles N` adds to it, `--fresh` starts it anew and keeps its results".to_owned()
+        }
+        E::Finished { failed, .. } | E::ChosenDone { failed: failed @ 1.., .. } => {
+            format!("`--retry-failed` tries again what failed: {failed}")
+        }
+        E::Drifted { .. } => {
+            "`--accept-changes` goes on with it as it is now, `--fresh` starts it anew; both keep \
+             all results"
+                .to_owned()
+        }
+        E::Unmatched(Unmatched { nearest: Some(nearest), .. }) => {
+            format!("did you mean `{nearest}`?")
+        }
+        E::Unmatched(Unmatched { last, .. }) => format!(
+            "a pattern is an experiment's name, a run's id, a backend or a position (1-{last}); \
+             `--dry-run` shows them"
+        ),
+        E::NoManifest { .. } => {
+            "repair it or move it away; `--fresh` starts without it and keeps it".to_owned()
+        }
+        E::Record(RecordError::Damaged { .. }) => {
+            "`lem repair FILE` moves it aside and makes a new one from the results".to_owned()
         }
         E::NoSuchRun { .. } => {
             "a run is named by its id, the beginning of its id, its place in the order, or its \
@@ -173,6 +202,8 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         | E::Grid(_)
         | E::ExtendsItself { .. }
         | E::NotUtf8 { .. }
+        | E::ChosenDone { .. }
+        | E::Unreadable { .. }
         | E::Record(_)
         | E::Cancelled { .. }
         | E::NoImage { .. }

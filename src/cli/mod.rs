@@ -35,6 +35,8 @@ mod pages;
 #[cfg(feature = "host")]
 mod render;
 #[cfg(feature = "host")]
+mod repair;
+#[cfg(feature = "host")]
 mod resume;
 #[cfg(feature = "host")]
 mod runtime;
@@ -86,6 +88,8 @@ enum Command {
     Status(status::Arguments),
     #[cfg(feature = "host")]
     Logs(logs::Arguments),
+    #[cfg(feature = "host")]
+    Repair(Box<repair::Arguments>),
     #[cfg(feature = "host")]
     Ps(containers::PsArguments),
     #[cfg(feature = "host")]
@@ -147,6 +151,7 @@ impl Command {
             Self::Campaign(arguments) => Some(&mut arguments.flags),
             Self::Resume(arguments) => Some(&mut arguments.flags),
             Self::Config(arguments) => Some(arguments.flags()),
+            Self::Repair(arguments) => Some(&mut arguments.flags),
             _ => None,
         }
     }
@@ -176,6 +181,8 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         #[cfg(feature = "host")]
         Command::Logs(arguments) => logs::run(arguments),
+        #[cfg(feature = "host")]
+        Command::Repair(arguments) => repair::run(&arguments),
         #[cfg(feature = "host")]
         Command::Ps(arguments) => containers::ps(&arguments),
         #[cfg(feature = "host")]

@@ -6,11 +6,13 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Deserialize;
 
-use super::campaign::{self, Manner};
+use super::campaign::{self, Manner, Named, Scope};
 use super::flags::Flags;
 use super::locks::{self, local_state};
-use super::render;
+use super::{exit, render};
+use crate::campaign::decided::record_of;
 use crate::campaign::error::CampaignError;
+use crate::lock::Holder;
 use crate::record::Store;
 
 /// Go on with an interrupted campaign: exactly the runs that are missing.
@@ -23,20 +25,31 @@ pub(super) struct Arguments {
     #[command(flatten)]
     pub flags: Flags,
     #[command(flatten)]
+    scope: Scope,
+    #[command(flatten)]
     pub manner: Manner,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    let file = match arguments.file.map_or_else(find, Ok) {
-        Ok(file) => file,
-        Err(error) => return render::error(&error),
+    let file = match &arguments.file {
+        Some(file) => file.clone(),
+        None => match find(&arguments) {
+            Ok(Some(file)) => file,
+            Ok(None) => {
+                render::say("nothing was started");
+                return ExitCode::from(exit::DONE);
+            }
+            Err(error) => return render::error(&error),
+        },
     };
     campaign::run(campaign::Arguments {
         files: vec![file],
         flags: arguments.flags,
         resume: true,
+        no_resume: false,
         fresh: false,
+        scope: arguments.scope,
         validate_only: false,
         manner: arguments.manner,
     })
@@ -49,21 +62,58 @@ struct Pointer {
     record: PathBuf,
 }
 
-fn find() -> Result<PathBuf, CampaignError> {
-    let here = std::path::absolute(".state/lem.db").unwrap_or_else(|_| ".state/lem.db".into());
-    let mut here = unfinished(&here)?;
-    if here.is_empty() {
-        here = everywhere()?;
+/// A campaign that is not finished.
+struct Unfinished {
+    name: String,
+    file: PathBuf,
+    /// The lem that executes it now.
+    holder: Option<Holder>,
+}
+
+/// The campaign file that is meant; none if the user does not want the one that was found.
+fn find(arguments: &Arguments) -> Result<Option<PathBuf>, CampaignError> {
+    let named = Named::find(&[], &mut Flags::default()).ok();
+    let state = named.as_ref().map_or_else(|| PathBuf::from(".state"), Named::state_dir);
+    let record = record_of(&state);
+    let here = unfinished(&std::path::absolute(&record).unwrap_or(record))?;
+    if let Some(found) = one(here)? {
+        return Ok(Some(found.file));
     }
-    here.sort();
-    here.dedup();
-    match here.as_slice() {
-        [file] => Ok(file.clone()),
-        [] => Err(CampaignError::NothingToResume {
+    let more = arguments.scope.retry_failed || arguments.flags.cycles.is_some();
+    if let Some(named) = named.filter(|_| more) {
+        // A finished campaign has failures to try again, and may have more cycles.
+        return Ok(Some(named.path));
+    }
+    let Some(found) = one(everywhere()?)? else {
+        return Err(CampaignError::NothingToResume {
             reason: "no unfinished campaign is known here".to_owned(),
-        }),
-        several => {
-            let names: Vec<String> = several.iter().map(|f| format!("  {}", f.display())).collect();
+        });
+    };
+    let what = format!("campaign `{}` in {}", found.name, found.file.display());
+    if arguments.manner.is_answered() || arguments.manner.dry_run || !render::can_ask() {
+        render::say(&format!("no campaign is unfinished here; going on with {what}"));
+        return Ok(Some(found.file));
+    }
+    Ok(render::ask_elsewhere(&what).then_some(found.file))
+}
+
+/// The one that can go on. One that is being executed can't: whoever wants it learns by whom.
+fn one(found: Vec<Unfinished>) -> Result<Option<Unfinished>, CampaignError> {
+    let (executed, mut idle): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|campaign| campaign.holder.is_some());
+    idle.sort_by(|a, b| a.file.cmp(&b.file));
+    idle.dedup_by(|a, b| a.file == b.file && a.name == b.name);
+    match idle.len() {
+        0 => match executed.into_iter().next() {
+            Some(Unfinished { name, holder: Some(holder), .. }) => {
+                Err(CampaignError::Busy { what: format!("campaign `{name}`"), holder })
+            }
+            _ => Ok(None),
+        },
+        1 => Ok(idle.pop()),
+        _ => {
+            let names: Vec<String> =
+                idle.iter().map(|f| format!("  {}", f.file.display())).collect();
             Err(CampaignError::NothingToResume {
                 reason: format!(
                     "several campaigns are unfinished; name one:\n{}",
@@ -74,31 +124,33 @@ fn find() -> Result<PathBuf, CampaignError> {
     }
 }
 
-fn everywhere() -> Result<Vec<PathBuf>, CampaignError> {
+fn everywhere() -> Result<Vec<Unfinished>, CampaignError> {
     let folder = local_state()?.join("campaigns");
     let mut found = Vec::new();
     for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
         let pointer = std::fs::read(entry.path()).ok();
         let pointer = pointer.and_then(|bytes| serde_json::from_slice::<Pointer>(&bytes).ok());
         // A campaign that was moved or removed is not there any more: the record decides.
-        let Some(pointer) = pointer.filter(|pointer| pointer.file.is_file()) else { continue };
-        found.extend(unfinished(&pointer.record)?.into_iter().filter(|f| *f == pointer.file));
+        let Some(pointer) = pointer.filter(|pointer| pointer.file.exists()) else { continue };
+        // A record elsewhere that is damaged says nothing about the others.
+        let there = unfinished(&pointer.record).unwrap_or_default();
+        found.extend(there.into_iter().filter(|f| f.file == pointer.file));
     }
     Ok(found)
 }
 
-/// The campaign files whose newest execution is unfinished in a record, and is not going on.
-fn unfinished(record: &Path) -> Result<Vec<PathBuf>, CampaignError> {
+/// The campaigns whose newest execution is unfinished in a record.
+fn unfinished(record: &Path) -> Result<Vec<Unfinished>, CampaignError> {
     let Some(mut store) = Store::open_existing(record)? else { return Ok(Vec::new()) };
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for instance in store.unfinished()? {
         let newest = store.newest(&instance.campaign)?;
-        let executed = record
-            .parent()
-            .is_some_and(|state| locks::executor(state, &instance.campaign).is_some());
-        if newest.is_some_and(|(newest, _)| newest.id == instance.id) && !executed {
-            files.push(PathBuf::from(instance.file));
+        if newest.is_none_or(|(newest, _)| newest.id != instance.id) {
+            continue;
         }
+        let holder = record.parent().and_then(|state| locks::executor(state, &instance.campaign));
+        let file = PathBuf::from(instance.file);
+        found.push(Unfinished { name: instance.campaign, file, holder });
     }
-    Ok(files)
+    Ok(found)
 }

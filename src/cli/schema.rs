@@ -13,9 +13,9 @@ use crate::experiment::result::ExperimentResult;
 
 /// Print the JSON Schema of a file, for editors and checkers.
 ///
-/// In an editor with a YAML language server, write it beside the file (`lem schema campaign
-/// >campaign.schema.json`) and begin the file with `# yaml-language-server:
-/// $schema=campaign.schema.json`.
+/// For an editor with a YAML language server: write it to a file beside the campaign, such as
+/// `campaign.schema.json`, and let the campaign begin with the line
+/// `# yaml-language-server: $schema=campaign.schema.json`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Which file

@@ -1,5 +1,6 @@
-//! The record in `SQLite`.
+//! The record in `SQLite`: the file, and the campaigns in it.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
@@ -8,8 +9,9 @@ use diesel::sqlite::SqliteConnection;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{self, campaigns, runs};
-use super::{CampaignState, Instance, Outcome, PlannedRun, RecordedRun, RunState};
+use super::schema::{campaigns, experiments};
+use super::versions::{self, Version};
+use super::{Amendment, CampaignState, Instance, PlannedRun, RecordedExperiment};
 
 /// The record can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +22,8 @@ pub(crate) enum RecordError {
     NoFolder { path: PathBuf, source: std::io::Error },
     #[error("cannot read or write the record `{}`", path.display())]
     Query { path: PathBuf, source: diesel::result::Error },
+    #[error("the record `{}` is damaged", path.display())]
+    Damaged { path: PathBuf, source: diesel::result::Error },
     #[error("the record `{}` was written by a newer lem", path.display())]
     Newer { path: PathBuf },
     #[error("the record `{}` holds `{value}`, which means nothing here", path.display())]
@@ -28,7 +32,7 @@ pub(crate) enum RecordError {
 
 /// An open record.
 pub(crate) struct Store {
-    connection: SqliteConnection,
+    pub(super) connection: SqliteConnection,
     path: PathBuf,
 }
 
@@ -43,33 +47,19 @@ struct CampaignRow {
     settings: String,
     state: String,
     started_at: String,
+    structure: Option<String>,
+    cycles: Option<i64>,
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = runs)]
-struct NewRun<'a> {
-    instance: &'a str,
-    position: i64,
-    run: &'a str,
-    experiment: &'a str,
-    repetition: i64,
-    cycle: i64,
-    name: &'a str,
-    state: String,
-}
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = runs)]
-struct RunRow {
-    position: i64,
-    run: String,
-    name: String,
-    state: String,
-    verdict: Option<String>,
-    attempts: i64,
-    seconds: Option<f64>,
-    command_seconds: Option<f64>,
-    result: Option<String>,
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = experiments)]
+struct ExperimentRow<'a> {
+    instance: Cow<'a, str>,
+    hash: Cow<'a, str>,
+    name: Cow<'a, str>,
+    backend: Option<Cow<'a, str>>,
+    config: Cow<'a, str>,
+    source: Option<Cow<'a, str>>,
 }
 
 impl Store {
@@ -80,11 +70,10 @@ impl Store {
                 .map_err(|source| RecordError::NoFolder { path: path.to_owned(), source })?;
         }
         let mut store = Self::connect(path)?;
-        store.prepare().map_err(|source| store.query_error(source))?;
-        if store.version()? > schema::VERSION {
-            return Err(RecordError::Newer { path: path.to_owned() });
+        match store.prepare().map_err(|source| store.query_error(source))? {
+            Version::Ours => Ok(store),
+            Version::Newer => Err(RecordError::Newer { path: path.to_owned() }),
         }
-        Ok(store)
     }
 
     /// Opens the record if it is there.
@@ -98,31 +87,32 @@ impl Store {
         Ok(Self { connection, path: path.to_owned() })
     }
 
-    fn prepare(&mut self) -> QueryResult<()> {
+    fn prepare(&mut self) -> QueryResult<Version> {
         self.connection.batch_execute(
             "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
         )?;
-        self.connection.batch_execute(schema::CREATE)?;
-        let version = schema::VERSION.max(self.read_version()?);
-        self.connection.batch_execute(&format!("PRAGMA user_version = {version};"))
+        versions::bring_up(&mut self.connection)
     }
 
-    fn read_version(&mut self) -> QueryResult<i32> {
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>(
-            "(SELECT user_version FROM pragma_user_version)",
+    /// Reads every page of the file: damage may lie where no question has led yet.
+    pub(crate) fn check(&mut self) -> Result<(), RecordError> {
+        let found: String = diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(
+            "(SELECT quick_check FROM pragma_quick_check LIMIT 1)",
         ))
         .get_result(&mut self.connection)
+        .map_err(|source| self.query_error(source))?;
+        if found == "ok" {
+            return Ok(());
+        }
+        let source = diesel::result::Error::DeserializationError(found.into());
+        Err(RecordError::Damaged { path: self.path.clone(), source })
     }
 
-    fn version(&mut self) -> Result<i32, RecordError> {
-        self.read_version().map_err(|source| self.query_error(source))
+    pub(super) fn query_error(&self, source: diesel::result::Error) -> RecordError {
+        of_query(&self.path, source)
     }
 
-    fn query_error(&self, source: diesel::result::Error) -> RecordError {
-        RecordError::Query { path: self.path.clone(), source }
-    }
-
-    fn read_word<T: DeserializeOwned>(&self, word: &str) -> Result<T, RecordError> {
+    pub(super) fn read_word<T: DeserializeOwned>(&self, word: &str) -> Result<T, RecordError> {
         from_word(word)
             .ok_or_else(|| RecordError::Unknown { path: self.path.clone(), value: word.to_owned() })
     }
@@ -131,6 +121,7 @@ impl Store {
     pub(crate) fn begin(
         &mut self,
         instance: &Instance,
+        experiments: &[RecordedExperiment],
         planned: &[PlannedRun],
     ) -> Result<(), RecordError> {
         let campaign = CampaignRow {
@@ -142,27 +133,41 @@ impl Store {
             settings: instance.settings.clone(),
             state: to_word(CampaignState::Running),
             started_at: instance.started_at.clone(),
+            structure: instance.structure.clone(),
+            cycles: instance.cycles.map(i64::from),
         };
-        let rows: Vec<NewRun<'_>> = planned
-            .iter()
-            .map(|run| NewRun {
-                instance: &instance.id,
-                position: run.position.into(),
-                run: &run.run,
-                experiment: &run.experiment,
-                repetition: run.repetition.into(),
-                cycle: run.cycle.into(),
-                name: &run.name,
-                state: to_word(RunState::Pending),
-            })
-            .collect();
         self.connection
             .immediate_transaction(|connection| {
                 diesel::insert_into(campaigns::table).values(&campaign).execute(connection)?;
-                for rows in rows.chunks(500) {
-                    diesel::insert_into(runs::table).values(rows).execute(connection)?;
-                }
-                QueryResult::Ok(())
+                keep_experiments(connection, &instance.id, experiments)?;
+                super::runs::plan(connection, &instance.id, planned)
+            })
+            .map_err(|source| self.query_error(source))
+    }
+
+    /// Records that a campaign was changed. Runs keep their places and their outcomes.
+    pub(crate) fn amend(
+        &mut self,
+        instance: &str,
+        amendment: &Amendment,
+        now: &str,
+    ) -> Result<(), RecordError> {
+        self.connection
+            .immediate_transaction(|connection| {
+                diesel::update(campaigns::table.find(instance))
+                    .set((
+                        campaigns::plan.eq(&amendment.plan),
+                        campaigns::structure.eq(&amendment.structure),
+                        campaigns::cycles.eq(i64::from(amendment.cycles)),
+                        campaigns::settings.eq(&amendment.settings),
+                        campaigns::seed.eq(amendment.seed.map(u64::cast_signed)),
+                    ))
+                    .execute(connection)?;
+                keep_experiments(connection, instance, &amendment.experiments)?;
+                super::runs::rename(connection, instance, &amendment.experiments)?;
+                super::runs::drop_from_plan(connection, instance, &amendment.dropped, Some(now))?;
+                super::runs::drop_from_plan(connection, instance, &amendment.revived, None)?;
+                super::runs::plan(connection, instance, &amendment.added)
             })
             .map_err(|source| self.query_error(source))
     }
@@ -193,6 +198,17 @@ impl Store {
         rows.into_iter().map(|row| self.instance(row).map(|(instance, _)| instance)).collect()
     }
 
+    /// Every instance of a campaign, oldest first.
+    pub(crate) fn instances(&mut self, campaign: &str) -> Result<Vec<Instance>, RecordError> {
+        let rows = campaigns::table
+            .filter(campaigns::campaign.eq(campaign))
+            .order((campaigns::started_at, campaigns::id))
+            .select(CampaignRow::as_select())
+            .load(&mut self.connection)
+            .map_err(|source| self.query_error(source))?;
+        rows.into_iter().map(|row| self.instance(row).map(|(instance, _)| instance)).collect()
+    }
+
     fn instance(&self, row: CampaignRow) -> Result<(Instance, CampaignState), RecordError> {
         let state = self.read_word(&row.state)?;
         let instance = Instance {
@@ -203,87 +219,30 @@ impl Store {
             seed: row.seed.map(i64::cast_unsigned),
             settings: row.settings,
             started_at: row.started_at,
+            structure: row.structure,
+            cycles: row.cycles.and_then(|cycles| u32::try_from(cycles).ok()),
         };
         Ok((instance, state))
     }
 
-    /// The runs of an instance, in order.
-    pub(crate) fn runs(&mut self, instance: &str) -> Result<Vec<RecordedRun>, RecordError> {
-        let rows = runs::table
-            .filter(runs::instance.eq(instance))
-            .order(runs::position)
-            .select(RunRow::as_select())
+    /// The experiments of an instance; none where the first version recorded it.
+    pub(crate) fn experiments(
+        &mut self,
+        instance: &str,
+    ) -> Result<Vec<RecordedExperiment>, RecordError> {
+        let rows = experiments::table
+            .filter(experiments::instance.eq(instance))
+            .select(ExperimentRow::as_select())
             .load(&mut self.connection)
             .map_err(|source| self.query_error(source))?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(RecordedRun {
-                    position: u32::try_from(row.position).unwrap_or_default(),
-                    state: self.read_word(&row.state)?,
-                    run: row.run,
-                    name: row.name,
-                    verdict: row.verdict,
-                    attempts: u32::try_from(row.attempts).unwrap_or_default(),
-                    seconds: row.seconds,
-                    command_seconds: row.command_seconds,
-                    has_result: row.result.is_some(),
-                })
-            })
-            .collect()
-    }
-
-    /// Records that a run starts; returns which attempt this is, from 1.
-    pub(crate) fn run_starts(
-        &mut self,
-        instance: &str,
-        position: u32,
-        now: &str,
-    ) -> Result<u32, RecordError> {
-        let row = runs::table.find((instance, i64::from(position)));
-        let attempts: i64 = diesel::update(row)
-            .set((
-                runs::state.eq(to_word(RunState::Running)),
-                runs::started_at.eq(now),
-                runs::attempts.eq(runs::attempts + 1),
-            ))
-            .returning(runs::attempts)
-            .get_result(&mut self.connection)
-            .map_err(|source| self.query_error(source))?;
-        Ok(u32::try_from(attempts).unwrap_or(u32::MAX))
-    }
-
-    /// Records how a run ended.
-    pub(crate) fn run_ended(
-        &mut self,
-        instance: &str,
-        position: u32,
-        outcome: &Outcome,
-    ) -> Result<(), RecordError> {
-        let row = runs::table.find((instance, i64::from(position)));
-        diesel::update(row)
-            .set((
-                runs::state.eq(to_word(outcome.state)),
-                runs::verdict.eq(&outcome.verdict),
-                runs::exit_code.eq(outcome.exit_code),
-                runs::ended_at.eq(&outcome.ended_at),
-                runs::seconds.eq(outcome.seconds),
-                runs::command_seconds.eq(outcome.command_seconds),
-                runs::result.eq(&outcome.result),
-            ))
-            .execute(&mut self.connection)
-            .map(|_| ())
-            .map_err(|source| self.query_error(source))
-    }
-
-    /// Marks the runs that a lem left `running` when it was killed; returns how many there were.
-    pub(crate) fn interrupt_running(&mut self, instance: &str) -> Result<usize, RecordError> {
-        let left = runs::table
-            .filter(runs::instance.eq(instance))
-            .filter(runs::state.eq(to_word(RunState::Running)));
-        diesel::update(left)
-            .set((runs::state.eq(to_word(RunState::Interrupted)), runs::verdict.eq("interrupted")))
-            .execute(&mut self.connection)
-            .map_err(|source| self.query_error(source))
+        let recorded = |row: ExperimentRow<'_>| RecordedExperiment {
+            hash: row.hash.into_owned(),
+            name: row.name.into_owned(),
+            backend: row.backend.map(Cow::into_owned),
+            config: row.config.into_owned(),
+            source: row.source.map(Cow::into_owned),
+        };
+        Ok(rows.into_iter().map(recorded).collect())
     }
 
     /// Records the state of a campaign.
@@ -301,8 +260,42 @@ impl Store {
     }
 }
 
+/// What a failed question says about the file.
+pub(super) fn of_query(path: &Path, source: diesel::result::Error) -> RecordError {
+    let path = path.to_owned();
+    // SQLITE_NOTADB and SQLITE_CORRUPT reach us as their words alone.
+    let words = source.to_string();
+    if words.contains("file is not a database") || words.contains("disk image is malformed") {
+        return RecordError::Damaged { path, source };
+    }
+    RecordError::Query { path, source }
+}
+
+/// Keeps experiments; one that is known already stays as it is.
+fn keep_experiments(
+    connection: &mut SqliteConnection,
+    instance: &str,
+    experiments: &[RecordedExperiment],
+) -> QueryResult<()> {
+    let rows: Vec<ExperimentRow<'_>> = experiments
+        .iter()
+        .map(|experiment| ExperimentRow {
+            instance: instance.into(),
+            hash: experiment.hash.as_str().into(),
+            name: experiment.name.as_str().into(),
+            backend: experiment.backend.as_deref().map(Into::into),
+            config: experiment.config.as_str().into(),
+            source: experiment.source.as_deref().map(Into::into),
+        })
+        .collect();
+    for rows in rows.chunks(500) {
+        diesel::insert_or_ignore_into(experiments::table).values(rows).execute(connection)?;
+    }
+    Ok(())
+}
+
 /// The word that stands for a state in the file: the one that serde writes.
-fn to_word<T: Serialize>(state: T) -> String {
+pub(super) fn to_word<T: Serialize>(state: T) -> String {
     match serde_json::to_value(state) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
@@ -312,3 +305,6 @@ fn to_word<T: Serialize>(state: T) -> String {
 pub(super) fn from_word<T: for<'de> Deserialize<'de>>(word: &str) -> Option<T> {
     serde_json::from_value(serde_json::Value::from(word)).ok()
 }
+
+#[cfg(test)]
+mod tests;

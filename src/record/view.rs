@@ -7,14 +7,17 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::schema::{self, campaigns, runs};
-use super::store::{RecordError, from_word};
+use super::schema::{campaigns, runs};
+use super::store::{RecordError, from_word, of_query};
+use super::versions::{self, NEWEST};
 use super::{CampaignState, RunState};
 
 /// A record that is only looked at.
 pub(crate) struct View {
     connection: SqliteConnection,
     path: PathBuf,
+    /// Whoever looks must not bring the file to a newer version.
+    version: usize,
 }
 
 /// One execution of a campaign.
@@ -85,23 +88,19 @@ impl View {
         }
         let connection = SqliteConnection::establish(&address(path))
             .map_err(|source| RecordError::Unopened { path: path.to_owned(), source })?;
-        let mut view = Self { connection, path: path.to_owned() };
+        let mut view = Self { connection, path: path.to_owned(), version: 0 };
         view.connection
             .batch_execute("PRAGMA busy_timeout = 2000;")
             .map_err(|source| view.failed(source))?;
-        let version = diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>(
-            "(SELECT user_version FROM pragma_user_version)",
-        ));
-        let version: i32 =
-            version.get_result(&mut view.connection).map_err(|source| view.failed(source))?;
-        if version > schema::VERSION {
+        view.version = versions::of(&mut view.connection).map_err(|source| view.failed(source))?;
+        if view.version > NEWEST {
             return Err(RecordError::Newer { path: view.path });
         }
         Ok(Some(view))
     }
 
     fn failed(&self, source: diesel::result::Error) -> RecordError {
-        RecordError::Query { path: self.path.clone(), source }
+        of_query(&self.path, source)
     }
 
     fn word<T: serde::de::DeserializeOwned>(&self, word: &str) -> Result<T, RecordError> {
@@ -131,14 +130,17 @@ impl View {
             .collect()
     }
 
-    /// The runs of an execution, in order.
+    /// The runs of an execution, in order; without those that its campaign does not have any more.
     pub(crate) fn runs(&mut self, instance: &str) -> Result<Vec<SeenRun>, RecordError> {
-        let rows = runs::table
+        let mut question = runs::table
             .filter(runs::instance.eq(instance))
             .order(runs::position)
             .select(RunRow::as_select())
-            .load(&mut self.connection)
-            .map_err(|source| self.failed(source))?;
+            .into_boxed();
+        if self.version >= versions::WITH_DROPPED {
+            question = question.filter(runs::dropped_at.is_null());
+        }
+        let rows = question.load(&mut self.connection).map_err(|source| self.failed(source))?;
         let small = |number| u32::try_from(number).unwrap_or_default();
         rows.into_iter()
             .map(|row| {
@@ -198,6 +200,8 @@ mod tests {
             seed: None,
             settings: "{}".into(),
             started_at: "2026-01-01T00:00:00Z".into(),
+            structure: None,
+            cycles: None,
         };
         let planned = PlannedRun {
             position: 1,
@@ -206,8 +210,9 @@ mod tests {
             repetition: 1,
             cycle: 1,
             name: "a".into(),
+            known: None,
         };
-        store.begin(&instance, &[planned]).unwrap();
+        store.begin(&instance, &[], &[planned]).unwrap();
         let look = || {
             let before = files();
             let mut view = View::open(&path).unwrap().unwrap();

@@ -81,7 +81,7 @@ fn a_campaign_that_changed_is_not_resumed() {
     run.lem.wait().expect(130);
 
     scene.scripts(&["true", "echo changed", "true"], "");
-    scene.lem(&["resume", "--yes"]).expect(2).says(&["not the one that was interrupted"]);
+    scene.lem(&["resume", "--yes"]).expect(2).says(&["has changed since it began"]);
     let fresh = scene.lem(&[&WORDS[..], &["--fresh"]].concat()).expect(0);
     assert_eq!(fresh.started(), [1, 2, 3]);
 }

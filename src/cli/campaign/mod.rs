@@ -1,6 +1,8 @@
 //! `lem campaign`: from the file to the summary.
 
+mod before;
 mod check;
+mod course;
 mod decide;
 mod named;
 mod start;
@@ -11,21 +13,27 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use self::before::before;
 use self::check::check;
-use self::decide::{choose_resume, decide, earlier, locate};
+pub(super) use self::course::Scope;
+use self::course::course;
+pub(super) use self::decide::decide;
+use self::decide::locate;
 pub(super) use self::named::Named;
 use self::start::start;
 use super::detach::Shown;
 use super::flags::Flags;
 use super::render::{self, Talk};
 use super::runtime::block_on_with;
-use super::settings::source_of;
+use super::settings::{Manners, Verbosity, source_of};
 use super::signals::Hangup;
 use super::{detach, exit, locks};
 use crate::campaign::decided::Campaign;
+use crate::campaign::drift::CyclesSaid;
 use crate::campaign::error::CampaignError;
 use crate::campaign::plan::Run;
-use crate::campaign::{resume, script};
+use crate::campaign::script;
+use crate::campaign::settings::Foreign;
 use crate::cancel::Cancel;
 
 /// Run a campaign: many experiments, each in a container, in a chosen order.
@@ -43,9 +51,14 @@ pub(super) struct Arguments {
     /// Go on with the campaign that was interrupted: exactly the runs that are missing
     #[arg(long, conflicts_with = "fresh")]
     pub resume: bool,
+    /// Take back a `--resume` that was said before
+    #[arg(long, overrides_with = "resume")]
+    pub no_resume: bool,
     /// Start anew, whatever an earlier execution left undone
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["retry_failed", "accept_changes"])]
     pub fresh: bool,
+    #[command(flatten)]
+    pub scope: Scope,
     /// Read and check the files, and do nothing else; no engine is asked
     #[arg(long)]
     pub validate_only: bool,
@@ -89,8 +102,19 @@ impl Manner {
     }
 
     /// Whether everything was asked and answered.
-    fn is_answered(&self) -> bool {
+    pub(super) fn is_answered(&self) -> bool {
         self.yes || self.detached
+    }
+
+    fn manners(&self) -> Manners {
+        Manners {
+            foreign: if self.replace_running { Foreign::Replace } else { Foreign::Refuse },
+            verbosity: match (self.quiet, self.verbose) {
+                (true, _) => Some(Verbosity::Quiet),
+                (false, true) => Some(Verbosity::Verbose),
+                (false, false) => None,
+            },
+        }
     }
 
     fn talk(&self) -> Talk {
@@ -123,18 +147,16 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
     let campaign_lock = (!arguments.manner.dry_run)
         .then(|| locks::campaign(&state_dir, &named.file.campaign_name))
         .transpose()?;
-    let earlier = earlier(&state_dir, &named.file.campaign_name)?;
-    let resumed = choose_resume(&arguments, earlier, &named.file.campaign_name)?;
-    let decided = decide(&arguments, flags, &named, resumed.as_ref())?;
-    let audience = decided.audience.clone();
-    let (campaign, rows) = locate(decided, named, resumed.as_ref(), cancel).await?;
-    let runs = match &resumed {
-        Some((instance, recorded)) if instance.plan == campaign.plan.fingerprint() => {
-            resume::missing(&campaign.plan, recorded)
-        }
-        Some(_) => return Err(CampaignError::Drifted { campaign: campaign.name }),
-        None => campaign.plan.runs.clone(),
+    let before = before(&arguments, &named)?;
+    let mut decided = decide(arguments.manner.manners(), flags, &named, before.instance())?;
+    let cycles = match arguments.flags.cycles {
+        Some(_) => CyclesSaid::Now,
+        None => CyclesSaid::Elsewhere,
     };
+    let name = &named.file.campaign_name;
+    let (past, runs) = course(&arguments.scope, cycles, name, &mut decided, before)?;
+    let audience = decided.audience.clone();
+    let (campaign, rows) = locate(decided, named, past, cancel).await?;
     check(&campaign)?;
     if arguments.manner.dry_run {
         return dry_run(&campaign, &runs);
@@ -146,7 +168,7 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
 
 /// Reads and checks the files.
 fn validate(arguments: &Arguments, flags: Flags, named: &Named) -> Result<u8, CampaignError> {
-    let decided = decide(arguments, flags, named, None)?;
+    let decided = decide(arguments.manner.manners(), flags, named, None)?;
     check::places(&decided.plan, &decided.chosen.settings)?;
     let plan = &decided.plan;
     render::out(&format!(

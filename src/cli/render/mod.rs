@@ -18,7 +18,7 @@ pub(super) use doctor::findings;
 pub(super) use error::{error, failure_of_start, init_error};
 pub(super) use plan::{persistent_mode, plan};
 pub(super) use progress::{Progress, Talk};
-pub(super) use prompt::{ask_resume, ask_start, can_ask};
+pub(super) use prompt::{ask_elsewhere, ask_repair, ask_resume, ask_start, can_ask};
 pub(super) use summary::summary;
 
 /// A line of talk. A terminal that is gone is no reason to stop.

@@ -20,9 +20,10 @@ pub(in crate::cli) fn plan(campaign: &Campaign, runs: &[Run], source: Source) {
         (Structure::Shuffled, Some(seed)) => format!("shuffled, seed {seed}"),
         (structure, _) => structure.to_string(),
     };
-    let missing = match campaign.resumed {
-        Some(_) => format!(", {} still to do", runs.len()),
-        None => String::new(),
+    let missing = match (runs.len() == plan.runs.len(), campaign.past.is_empty()) {
+        (true, _) => String::new(),
+        (false, true) => format!(", {} now", runs.len()),
+        (false, false) => format!(", {} still to do", runs.len()),
     };
     say(&format!(
         "campaign {}: {} × {} = {}{missing}, {order}",

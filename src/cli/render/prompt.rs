@@ -15,6 +15,18 @@ pub(in crate::cli) fn ask_start() -> bool {
     question.interact_opt().ok().flatten().unwrap_or(false)
 }
 
+/// Whether the campaign that was found in another folder is the one that is meant.
+pub(in crate::cli) fn ask_elsewhere(what: &str) -> bool {
+    let question = format!("No campaign is unfinished here. Go on with {what}?");
+    Confirm::new().with_prompt(question).interact_opt().ok().flatten().unwrap_or(false)
+}
+
+/// Whether the record is changed as it was said.
+pub(in crate::cli) fn ask_repair() -> bool {
+    let question = Confirm::new().with_prompt("Write this into the record?").default(true);
+    question.interact_opt().ok().flatten().unwrap_or(false)
+}
+
 /// Whether an unfinished campaign goes on (true) or starts anew (false).
 pub(in crate::cli) fn ask_resume(campaign: &str, done: usize, total: usize) -> Option<bool> {
     let chosen = Select::new()

@@ -48,6 +48,12 @@ pub(in crate::cli) fn summary(summary: &Summary) {
         summary.failed,
         human(Duration::from_secs_f64(summary.seconds)),
     ));
+    if summary.left_out > 0 {
+        out(&format!(
+            "left out by --only and --skip: {}; `lem resume` does them",
+            summary.left_out
+        ));
+    }
     if summary.without_result > 0 {
         out(&format!("completed without a result: {}", summary.without_result));
     }

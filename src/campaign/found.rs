@@ -1,0 +1,195 @@
+//! Runs as their folders tell them: what the marks prove, and nothing else.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::error::CampaignError;
+use super::run_facts::Facts;
+use super::run_folder;
+use super::verdict::{self, Evidence, Verdict};
+use super::watch::last_lines;
+use crate::engine::process::Exit;
+use crate::inner::mark::{ENDED_FILE, EndReason, EndedMark, STARTED_FILE, StartedMark};
+use crate::record::{Known, Outcome, RunState};
+use crate::yaml;
+
+/// A run of which there is a folder.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FoundRun {
+    /// Its id, after which the folder is named: `4f2a9c1b-0001`.
+    pub run: String,
+    pub position: u32,
+    pub facts: Option<Facts>,
+    /// The configuration that it was given, with its `config_name`.
+    pub config: Map<String, Value>,
+    /// RFC 3339, UTC; none of a run that never began.
+    pub started_at: Option<String>,
+    /// How it ended, where that is certain.
+    pub outcome: Option<Outcome>,
+}
+
+impl FoundRun {
+    /// What the ids of the runs of one execution begin with.
+    pub(crate) fn execution(&self) -> &str {
+        self.run.split_once('-').map_or(&self.run, |(execution, _)| execution)
+    }
+
+    /// The tries that the folder knows of.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.facts.as_ref().map_or(1, |facts| facts.attempt)
+    }
+
+    /// As the record keeps it; a run whose end is not certain was cut off.
+    pub(crate) fn known(&self, now: &str) -> Known {
+        Known {
+            attempts: self.attempts(),
+            started_at: self.started_at.clone(),
+            outcome: self.outcome.clone().unwrap_or_else(|| Outcome::interrupted(now.to_owned())),
+        }
+    }
+}
+
+/// The runs of a campaign's results folder, in the order of their ids.
+pub(crate) fn look(results: &Path, result: Required) -> Result<Vec<FoundRun>, CampaignError> {
+    let failed = |source| CampaignError::Unreadable { path: results.to_owned(), source };
+    let entries = match std::fs::read_dir(results) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        found.extend(read(&entry.map_err(failed)?.path(), result));
+    }
+    found.sort_by(|a, b| a.run.cmp(&b.run));
+    Ok(found)
+}
+
+/// Whether a run without a result has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Required {
+    Yes,
+    No,
+}
+
+fn read(folder: &Path, result: Required) -> Option<FoundRun> {
+    let run = folder.file_name()?.to_str()?.to_owned();
+    let position = position(&run)?;
+    let config = yaml::read(&folder.join(run_folder::CONFIG)).ok()?;
+    let started: Option<StartedMark> = mark(folder, STARTED_FILE);
+    let started = started.filter(|mark| mark.run.as_ref().is_none_or(|name| *name == run));
+    let ended: Option<EndedMark> = mark(folder, ENDED_FILE);
+    let ended = ended.filter(|mark| mark.run.as_ref().is_none_or(|name| *name == run));
+    let outcome = ended.and_then(|ended| outcome(folder, &run, started.as_ref(), &ended, result));
+    let started_at = started.map(|mark| time(mark.started_at));
+    Some(FoundRun { position, facts: Facts::read(folder), config, started_at, outcome, run })
+}
+
+/// `4f2a9c1b-0012` is the twelfth.
+fn position(run: &str) -> Option<u32> {
+    let (execution, position) = run.split_once('-')?;
+    let hex = execution.len() == 8 && execution.chars().all(|c| c.is_ascii_hexdigit());
+    let digits = position.len() >= 4 && position.chars().all(|c| c.is_ascii_digit());
+    (hex && digits).then(|| position.parse().ok())?.filter(|position| *position > 0)
+}
+
+fn outcome(
+    folder: &Path,
+    run: &str,
+    started: Option<&StartedMark>,
+    ended: &EndedMark,
+    required: Required,
+) -> Option<Outcome> {
+    let began = started.map_or(ended.ended_at, |mark| mark.started_at);
+    let file = run_folder::find_result(folder, run, folder, SystemTime::from(began));
+    let code = ended.exit_code.or(ended.signal.map(|signal| 128 + signal));
+    let log = folder.join(run_folder::LOG);
+    let verdict = verdict::judge(&Evidence {
+        stopped: None,
+        started: true,
+        ended: Some(ended),
+        exit: Exit::Code(code.unwrap_or_default()),
+        oom: false,
+        last_lines: &last_lines(&log, 20).join("\n"),
+        result: file.is_some(),
+        result_required: required == Required::Yes,
+    });
+    let state = match (ended.reason, verdict) {
+        // Somebody wanted it stopped: that is no outcome. And tools may leave their results
+        // elsewhere, where nobody can say whose they are.
+        (EndReason::Stopped | EndReason::LifelineCut, _) | (_, Verdict::NoResult) => return None,
+        (_, Verdict::Completed) => RunState::Completed,
+        _ => RunState::Failed,
+    };
+    Some(Outcome {
+        state,
+        verdict: verdict.word().to_owned(),
+        exit_code: code,
+        ended_at: time(ended.ended_at),
+        seconds: ended.ended_at.duration_since(began).as_secs_f64().max(0.0),
+        command_seconds: Some(ended.wall_seconds),
+        result: file.map(|path: PathBuf| path.to_string_lossy().into_owned()),
+        ..Outcome::interrupted(String::new())
+    })
+}
+
+fn time(timestamp: jiff::Timestamp) -> String {
+    timestamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+fn mark<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(folder.join(name)).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn found(name: &str, ended: &Value, required: Required) -> Option<FoundRun> {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join(name);
+        std::fs::create_dir(&run).unwrap();
+        std::fs::write(run.join("config.yaml"), "config_name: a\n").unwrap();
+        std::fs::write(run.join("ended.json"), ended.to_string()).unwrap();
+        look(folder.path(), required).unwrap().pop()
+    }
+
+    fn ended(reason: &str, code: Option<i32>) -> Value {
+        json!({
+            "run": "4f2a9c1b-0002", "reason": reason, "exit_code": code, "signal": null,
+            "wall_seconds": 1.0, "cpu_seconds": 0.0, "peak_memory_bytes": 0, "oom_kills": 0,
+            "leftovers": 0, "ended_at": "2026-01-02T03:04:05Z"
+        })
+    }
+
+    #[test]
+    fn a_result_is_never_invented() {
+        use Required::{No, Yes};
+        for (reason, code, required, state) in [
+            ("exited", Some(0), No, Some(RunState::Completed)),
+            ("exited", Some(0), Yes, None),
+            ("exited", Some(3), Yes, Some(RunState::Failed)),
+            ("time_limit", None, No, Some(RunState::Failed)),
+            ("lifeline_cut", None, No, None),
+            ("lifeline_cut", Some(0), No, None),
+            ("stopped", None, No, None),
+        ] {
+            let run = found("4f2a9c1b-0002", &ended(reason, code), required).unwrap();
+            assert_eq!(run.outcome.map(|outcome| outcome.state), state, "{reason} {code:?}");
+            assert_eq!(run.position, 2);
+        }
+        // The marks of another run, put here by somebody.
+        let other = found("4f2a9c1b-0003", &ended("exited", Some(0)), No).unwrap();
+        assert_eq!(other.outcome, None);
+    }
+
+    #[test]
+    fn folders_that_are_no_runs_are_left_alone() {
+        for name in ["4f2a9c1b", "4f2a9c1b-1", "4f2a9c1b-0000", "nothing-0001", "raw"] {
+            assert_eq!(found(name, &ended("exited", Some(0)), Required::No), None, "{name}");
+        }
+    }
+}

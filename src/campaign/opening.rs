@@ -1,0 +1,97 @@
+//! How the record learns that a campaign begins, or goes on, perhaps changed.
+
+use super::decided::{Campaign, Past};
+use super::drift::Placed;
+use super::error::CampaignError;
+use super::instance::Instance;
+use super::plan::{Plan, Run};
+use super::runner::now;
+use super::secret::hidden;
+use crate::record::{self, Amendment, CampaignState, Known, PlannedRun, RecordedExperiment, Store};
+
+/// Writes down what is going to be done, before anything is.
+pub(crate) fn record(
+    campaign: &Campaign,
+    instance: &Instance,
+    store: &mut Store,
+) -> Result<(), CampaignError> {
+    match &campaign.past {
+        Past::Recorded { changes, .. } => {
+            store.interrupt_running(&instance.id)?;
+            if let Some(placed) = changes {
+                store.amend(&instance.id, &amendment(campaign, instance, placed), &now())?;
+            }
+            Ok(store.campaign_is(&instance.id, CampaignState::Running, &now())?)
+        }
+        Past::New { known } => {
+            let plan = &campaign.plan;
+            let of = |run: Run| known.iter().find(|known| known.0 == run.position);
+            let planned: Vec<PlannedRun> = plan
+                .runs
+                .iter()
+                .map(|run| {
+                    planned(plan, *run, instance.run_id(*run), of(*run).map(|k| k.1.clone()))
+                })
+                .collect();
+            let row = record::Instance {
+                id: instance.id.clone(),
+                campaign: campaign.name.clone(),
+                file: campaign.file.to_string_lossy().into_owned(),
+                plan: plan.fingerprint(),
+                seed: plan.seed,
+                settings: campaign.flags.clone(),
+                started_at: now(),
+                structure: Some(plan.structure.to_string()),
+                cycles: Some(plan.cycles),
+            };
+            Ok(store.begin(&row, &experiments(plan), &planned)?)
+        }
+    }
+}
+
+fn amendment(campaign: &Campaign, instance: &Instance, placed: &Placed) -> Amendment {
+    let plan = &campaign.plan;
+    Amendment {
+        plan: plan.fingerprint(),
+        structure: plan.structure.to_string(),
+        cycles: plan.cycles,
+        seed: plan.seed,
+        settings: campaign.flags.clone(),
+        added: placed
+            .added
+            .iter()
+            .map(|run| planned(plan, *run, instance.run_id(*run), None))
+            .collect(),
+        dropped: placed.dropped.clone(),
+        revived: placed.revived.clone(),
+        experiments: experiments(plan),
+    }
+}
+
+/// A run as the record plans it.
+pub(crate) fn planned(plan: &Plan, run: Run, id: String, known: Option<Known>) -> PlannedRun {
+    let experiment = plan.experiment(run);
+    PlannedRun {
+        position: run.position,
+        run: id,
+        experiment: experiment.hash.clone(),
+        repetition: experiment.repetition,
+        cycle: run.cycle,
+        name: experiment.name.clone(),
+        known,
+    }
+}
+
+/// The experiments of a plan as the record keeps them.
+pub(crate) fn experiments(plan: &Plan) -> Vec<RecordedExperiment> {
+    plan.experiments
+        .iter()
+        .map(|experiment| RecordedExperiment {
+            hash: experiment.hash.clone(),
+            name: experiment.name.clone(),
+            backend: experiment.backend.clone(),
+            config: serde_json::Value::Object(hidden(&experiment.config)).to_string(),
+            source: experiment.source.as_ref().map(|path| path.to_string_lossy().into_owned()),
+        })
+        .collect()
+}

@@ -1,0 +1,140 @@
+//! Which runs this command does: what is missing, what has changed, what was chosen.
+
+use clap::Args;
+
+use super::before::Before;
+use super::decide::Decided;
+use crate::campaign::decided::Past;
+use crate::campaign::drift::{CyclesSaid, Drift, Recorded, drift, place};
+use crate::campaign::error::CampaignError;
+use crate::campaign::manifest::{Imported, Manifest};
+use crate::campaign::plan::{Plan, Run};
+use crate::campaign::resume::{Failures, chosen, missing};
+use crate::campaign::select::Selection;
+use crate::cli::render::{counted, say};
+use crate::record::{CampaignState, RunState, Standing};
+
+/// Lines of a difference that are shown; the rest is counted.
+const SHOWN: usize = 20;
+
+/// Which of a campaign's runs are done.
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct Scope {
+    /// Do only the runs that match: an experiment, a run, a backend, a position or range; globs
+    #[arg(long, value_name = "PATTERN")]
+    pub only: Vec<String>,
+    /// Leave out the runs that match
+    #[arg(long, value_name = "PATTERN")]
+    pub skip: Vec<String>,
+    /// Go on, and try again what failed
+    #[arg(long)]
+    pub retry_failed: bool,
+    /// Go on although experiments or their order have changed since
+    #[arg(long)]
+    pub accept_changes: bool,
+}
+
+impl Scope {
+    fn selection(&self) -> Selection {
+        Selection { only: self.only.clone(), skip: self.skip.clone() }
+    }
+
+    fn failures(&self) -> Failures {
+        if self.retry_failed { Failures::Again } else { Failures::Stay }
+    }
+}
+
+/// What to do, and from where. Gives the runs of the plan the places that they have in the record.
+pub(super) fn course(
+    scope: &Scope,
+    cycles: CyclesSaid,
+    campaign: &str,
+    decided: &mut Decided,
+    before: Before,
+) -> Result<(Past, Vec<Run>), CampaignError> {
+    let plan = &mut decided.plan;
+    let (past, runs, failed) = match before {
+        Before::Nothing => (Past::New { known: Vec::new() }, plan.runs.clone(), 0),
+        Before::Manifest(manifest) => {
+            let imported = manifest.import(plan, &decided.chosen.settings.base);
+            report(&manifest, &imported, plan.runs.len());
+            let mut runs = plan.runs.clone();
+            runs.retain(|run| !imported.known.iter().any(|known| known.0 == run.position));
+            if runs.is_empty() {
+                return Err(CampaignError::Finished { campaign: campaign.to_owned(), failed: 0 });
+            }
+            (Past::New { known: imported.known }, runs, 0)
+        }
+        Before::Recorded(recorded, state) => {
+            let past = go_on(scope, cycles, plan, &recorded)?;
+            let runs = missing(plan, &recorded.runs, scope.failures());
+            let failed = |run: &&_| is_failed(run);
+            let failed = recorded.runs.iter().filter(failed).count();
+            if runs.is_empty() && state == CampaignState::Finished {
+                return Err(CampaignError::Finished { campaign: campaign.to_owned(), failed });
+            }
+            (past, runs, failed)
+        }
+    };
+    let selected = select(&scope.selection(), plan, &past, runs.clone())?;
+    if selected.is_empty() && !runs.is_empty() {
+        return Err(CampaignError::ChosenDone { campaign: campaign.to_owned(), failed });
+    }
+    Ok((past, selected))
+}
+
+fn is_failed(run: &crate::record::RecordedRun) -> bool {
+    run.state == RunState::Failed && run.standing == Standing::Planned
+}
+
+fn go_on(
+    scope: &Scope,
+    cycles: CyclesSaid,
+    plan: &mut Plan,
+    recorded: &Recorded,
+) -> Result<Past, CampaignError> {
+    let found = drift(plan, recorded);
+    let lines = found.lines(SHOWN);
+    let campaign = &recorded.instance.campaign;
+    if found.needs_word(cycles) && !scope.accept_changes {
+        return Err(CampaignError::Drifted { campaign: campaign.clone(), lines });
+    }
+    let placed = place(plan, &recorded.runs);
+    plan.runs.clone_from(&placed.runs);
+    if found == Drift::default() {
+        return Ok(Past::Recorded { id: recorded.instance.id.clone(), changes: None });
+    }
+    say(&format!("`{campaign}` has changed since it began:\n  {}", lines.join("\n  ")));
+    Ok(Past::Recorded { id: recorded.instance.id.clone(), changes: Some(placed) })
+}
+
+fn select(
+    selection: &Selection,
+    plan: &Plan,
+    past: &Past,
+    runs: Vec<Run>,
+) -> Result<Vec<Run>, CampaignError> {
+    if selection.is_everything() {
+        return Ok(runs);
+    }
+    let id = |run: Run| match past {
+        Past::Recorded { id, .. } => Some(format!("{}-{:04}", &id[..8], run.position)),
+        Past::New { .. } => None,
+    };
+    Ok(chosen(runs, &selection.positions(plan, id)?))
+}
+
+/// Says what a manifest gave.
+fn report(manifest: &Manifest, imported: &Imported, total: usize) {
+    let done = imported.known.len();
+    let by = manifest.generator.as_deref().unwrap_or("another tool");
+    let runs = counted(total, "run");
+    say(&format!("there is no record; the manifest of {by} says that {done} of {runs} are done"));
+    let not_counted = |n: usize, why: &str| {
+        if n > 0 {
+            say(&format!("  not counted: {n} completed, {why}"));
+        }
+    };
+    not_counted(imported.without_result, "whose results are not where it says");
+    not_counted(imported.strangers, "which the campaign does not have as they were");
+}
