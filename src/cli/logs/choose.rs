@@ -48,26 +48,30 @@ pub(super) fn choose<'a>(
 /// The run that runs now, of this folder's campaigns before others; else the last one that began.
 fn unnamed(shelves: &[Shelf]) -> Result<Found<'_>, CampaignError> {
     for here in [true, false] {
-        let there = || {
-            let shelves = shelves.iter().filter(move |shelf| shelf.known.here || !here);
-            shelves.flat_map(|shelf| shelf.runs.iter().map(move |run| (shelf, run)))
-        };
-        let now: Vec<Found<'_>> = there()
-            .filter(|(shelf, run)| {
-                shelf.known.doing() == Doing::Running && run.state == RunState::Running
-            })
-            .collect();
+        let there = || shelves.iter().filter(move |shelf| shelf.known.here || !here);
+        let running = there().filter(|shelf| shelf.known.doing() == Doing::Running);
+        let now: Vec<Found<'_>> = running.filter_map(newest).collect();
         match now.as_slice() {
             [] => {}
             [only] => return Ok(*only),
             several => return Err(listed(several)),
         }
-        let last = there().filter(|(_, run)| run.started_at.is_some()).max_by_key(begun);
+        let all = there().flat_map(|shelf| shelf.runs.iter().map(move |run| (shelf, run)));
+        let last = all.filter(|(_, run)| run.started_at.is_some()).max_by_key(begun);
         if let Some(last) = last {
             return Ok(last);
         }
     }
     Err(CampaignError::NoRun { reason: "no run has begun yet".to_owned() })
+}
+
+/// The run that a living campaign is at: in a pause it is the last one, before the first it is that.
+fn newest(shelf: &Shelf) -> Option<Found<'_>> {
+    let runs = || shelf.runs.iter().map(move |run| (shelf, run));
+    runs()
+        .find(|(_, run)| run.state == RunState::Running)
+        .or_else(|| runs().filter(|(_, run)| run.started_at.is_some()).max_by_key(begun))
+        .or_else(|| runs().next())
 }
 
 /// When its last try began; what never began is older than everything.
