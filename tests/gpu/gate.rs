@@ -76,7 +76,7 @@ fn a_gpu_that_is_freed_meanwhile_lets_the_run_start(strategy: Strategy) {
     let ended = lem.wait().expect(0);
     assert_eq!(ended.verdicts(), ["completed"]);
     // The wait itself is 0.25 s; the rest is the engine's on a busy machine.
-    assert!(began_after(&place, 0, freed) < 5.0);
+    assert!(began_after(&place, 0, freed) < 10.0);
     assert!(ended.summary()["time"]["gate"].as_f64().unwrap() > 0.0);
 }
 
@@ -91,7 +91,7 @@ fn a_run_starts_as_soon_as_its_gpu_is_free() {
     place.fake.set(0, "used_mib", json!(600));
     lem.wait().expect(0);
     let late = began_after(&place, 0, freed);
-    assert!(late < 2.0, "{late}");
+    assert!(late < 3.0, "{late}");
 }
 
 #[test]

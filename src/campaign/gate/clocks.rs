@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::View;
 use super::obstacle::Obstacle;
+use super::sight::View;
 use crate::campaign::file::HealthCheck;
 use crate::gpu::error::GpuError;
 
