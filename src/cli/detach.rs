@@ -8,22 +8,26 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::{dup2_stderr, dup2_stdout, setsid};
 use serde::{Deserialize, Serialize};
 
 use super::flags::Flags;
-use super::{exit, render};
+use super::{exit, render, signals};
 use crate::campaign::decided::Campaign;
 use crate::campaign::error::CampaignError;
 use crate::campaign::file::Structure;
 use crate::cancel::Cancel;
-use crate::engine::process::{Exit, Leaving, Left};
+use crate::engine::process::{Ask, Exit, Leaving, Left};
 
 /// The option that a person gives.
 const DETACH: &str = "--detach";
 /// The option that the other lem gets in its place.
 const DETACHED: &str = "--detached";
+
+/// How long the other lem may take to end, before it has begun.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the other lem says when it has begun.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,9 +66,14 @@ pub(super) async fn hand_over(
     let left = tokio::select! {
         left = &mut waiting => left,
         signal = cancel.raised() => {
-            Leaving::end(pid);
-            // It ends in order, and what it leaves is said by its end.
-            let _ = waiting.await;
+            let again = signals::another();
+            Leaving::signal(pid, Ask::ToEnd);
+            // It ends in order, if it can and nobody insists.
+            tokio::select! {
+                _ = &mut waiting => {}
+                () = tokio::time::sleep(PATIENCE) => Leaving::signal(pid, Ask::AtOnce),
+                () = again => Leaving::signal(pid, Ask::AtOnce),
+            }
             return Err(CampaignError::Cancelled { signal });
         }
     };

@@ -27,7 +27,7 @@ use super::invocation::Invocation;
 use crate::cancel::Cancel;
 
 pub(crate) use feed::feed_blocking;
-pub(crate) use leave::{Leaving, Left};
+pub(crate) use leave::{Ask, Leaving, Left};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

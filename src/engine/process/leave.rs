@@ -21,6 +21,14 @@ pub(crate) struct Leaving {
     errors: Tail,
 }
 
+/// How a lem is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// In order.
+    ToEnd,
+    AtOnce,
+}
+
 /// What became of it.
 #[derive(Debug)]
 pub(crate) enum Left {
@@ -56,10 +64,14 @@ impl Leaving {
         self.handle.pids().first().copied().unwrap_or_default()
     }
 
-    /// Asks it to end in order.
-    pub(crate) fn end(pid: u32) {
+    /// Asks the one with this process id to end. Only while it is waited for.
+    pub(crate) fn signal(pid: u32, ask: Ask) {
+        let signal = match ask {
+            Ask::ToEnd => Signal::SIGTERM,
+            Ask::AtOnce => Signal::SIGKILL,
+        };
         if let Ok(pid) = i32::try_from(pid) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            let _ = kill(Pid::from_raw(pid), signal);
         }
     }
 
