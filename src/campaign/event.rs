@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::gate::obstacle::Obstacle;
+use super::overhead::Overhead;
 use super::verdict::Verdict;
 
 /// Something that happened.
@@ -146,6 +147,10 @@ pub(crate) struct Summary {
     /// How often each held container had to be started again.
     pub restarts: Vec<(String, u32)>,
     pub time: TimeSpent,
+    /// What containers took around the commands, by strategy, over all executions.
+    pub overheads: Vec<Overhead>,
+    /// What to change, if anything.
+    pub advice: Option<String>,
     pub results: PathBuf,
 }
 

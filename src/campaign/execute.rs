@@ -19,6 +19,7 @@ use super::instance::Instance;
 use super::local::Local;
 use super::manifest::{self, Manifest};
 use super::opening;
+use super::overhead::{self, Overhead};
 use super::persistent::Persistent;
 use super::plan::Run;
 use super::resume::{self, Failures};
@@ -76,6 +77,8 @@ pub(crate) async fn execute(
     summary.seconds = since(began);
     summary.restarts = restarts;
     summary.time = time;
+    summary.overheads = Overhead::of(&store.taken(&campaign.name)?);
+    summary.advice = overhead::advice(&summary.strategy, &summary.overheads);
     report(Event::CampaignEnded(summary.clone()));
     Ok((summary, done))
 }

@@ -46,6 +46,8 @@ pub(crate) fn of(
         experiments: experiments(campaign, &runs),
         restarts: Vec::new(),
         time: TimeSpent::default(),
+        overheads: Vec::new(),
+        advice: None,
         results: instance.results.clone(),
     }
 }

@@ -192,6 +192,18 @@ pub(crate) struct Amendment {
     pub experiments: Vec<RecordedExperiment>,
 }
 
+/// What the completed runs of a campaign took under one strategy, all its executions together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Taken {
+    /// `ephemeral`, `persistent` or `local`.
+    pub strategy: String,
+    pub runs: u32,
+    /// Containers and commands, in seconds.
+    pub seconds: f64,
+    /// The commands alone.
+    pub command_seconds: f64,
+}
+
 impl Outcome {
     /// A run that was cut off and of which nothing more is known.
     pub(crate) fn interrupted(ended_at: String) -> Self {

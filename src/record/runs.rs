@@ -3,11 +3,11 @@
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::schema::runs;
+use super::schema::{campaigns, runs};
 use super::store::{Store, to_word};
 use super::{
     Beginning, Outcome, PlannedRun, RecordError, RecordedExperiment, RecordedRun, RunState,
-    Standing,
+    Standing, Taken,
 };
 
 #[derive(Insertable)]
@@ -212,6 +212,32 @@ impl Store {
     ) -> Result<(), RecordError> {
         end(&mut self.connection, instance, position, outcome)
             .map_err(|source| self.query_error(source))
+    }
+
+    /// What the completed runs of a campaign took, by strategy.
+    pub(crate) fn taken(&mut self, campaign: &str) -> Result<Vec<Taken>, RecordError> {
+        use diesel::dsl::{count_star, sum};
+        let instances =
+            campaigns::table.filter(campaigns::campaign.eq(campaign)).select(campaigns::id);
+        let rows: Vec<(Option<String>, i64, Option<f64>, Option<f64>)> = runs::table
+            .filter(runs::instance.eq_any(instances))
+            .filter(runs::state.eq(to_word(RunState::Completed)))
+            .filter(runs::command_seconds.is_not_null())
+            .group_by(runs::strategy)
+            .order(runs::strategy)
+            .select((runs::strategy, count_star(), sum(runs::seconds), sum(runs::command_seconds)))
+            .load(&mut self.connection)
+            .map_err(|source| self.query_error(source))?;
+        let taken =
+            |(strategy, runs, seconds, command_seconds): (Option<_>, _, Option<_>, Option<_>)| {
+                Some(Taken {
+                    strategy: strategy?,
+                    runs: u32::try_from(runs).ok()?,
+                    seconds: seconds?,
+                    command_seconds: command_seconds?,
+                })
+            };
+        Ok(rows.into_iter().filter_map(taken).collect())
     }
 
     /// Marks the runs that a lem left `running` when it was killed; returns how many there were.

@@ -53,3 +53,5 @@ diesel::table! {
         dropped_at -> Nullable<Text>,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(campaigns, runs);

@@ -139,3 +139,24 @@ fn a_cold_start_is_a_restart_or_a_new_container_and_the_run_is_told() {
         assert_eq!(script.matches(line).count(), 1, "before the second run\n{script}");
     }
 }
+
+#[test]
+fn the_strategies_that_a_campaign_was_executed_with_are_compared() {
+    let scene = Scene::new();
+    scene.bench();
+    scene.scripts(&["true", "exit 3"], "");
+    let first = scene.campaign(Strategy::Ephemeral, &[]).expect(1).summary();
+    let overheads = |summary: &Value| summary["overheads"].as_array().unwrap().clone();
+    let [ephemeral] = &overheads(&first)[..] else { panic!("{first}") };
+    assert_eq!((&ephemeral["strategy"], &ephemeral["runs"]), (&json!("ephemeral"), &json!(1)));
+    assert!(ephemeral["seconds"].as_f64().unwrap() > 0.0);
+    let advice = first["advice"].as_str().unwrap();
+    assert!(advice.contains("consider `--container-strategy persistent`"), "{advice}");
+
+    let both = scene.campaign(HELD, &[]).expect(1).summary();
+    let names: Vec<Value> = overheads(&both).iter().map(|it| it["strategy"].clone()).collect();
+    assert_eq!(names, ["ephemeral", "persistent"]);
+    assert_eq!(both["advice"], Value::Null);
+    let idle = both["time"]["idle"].as_f64().unwrap();
+    assert!(idle > 0.0 && idle < both["seconds"].as_f64().unwrap(), "{both}");
+}

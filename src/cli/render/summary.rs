@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::out;
+use super::{counted, out};
 use crate::campaign::event::Summary;
 use crate::duration::human;
 
@@ -70,6 +70,20 @@ pub(in crate::cli) fn summary(summary: &Summary) {
         unless_none(", gate", time.gate),
         unless_none(", retries", time.retries),
     ));
+    for overhead in &summary.overheads {
+        let share =
+            overhead.share.map(|share| format!(", {:.0} % of the commands' time", share * 100.0));
+        out(&format!(
+            "{}: {:.2} s around each command{} ({})",
+            overhead.strategy,
+            overhead.seconds,
+            share.unwrap_or_default(),
+            counted(overhead.runs as usize, "run"),
+        ));
+    }
+    if let Some(advice) = &summary.advice {
+        out(&format!("advice: {advice}"));
+    }
     out(&format!("results: {}", summary.results.display()));
 }
 
