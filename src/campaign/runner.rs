@@ -1,6 +1,5 @@
 //! The loop: pause, start, watch, judge, record, again.
 
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -11,6 +10,7 @@ use super::event::{Event, RestartReason, TimeSpent};
 use super::file::Retry;
 use super::gate::{Gate, Passage, Waiting};
 use super::instance::Instance;
+use super::outcome::outcome;
 use super::plan::{Plan, Run};
 use super::run_facts::{Facts, Origin};
 use super::run_folder::{self, Writers};
@@ -21,7 +21,7 @@ use super::watch::{self, Observed, last_lines};
 use crate::cancel::Cancel;
 use crate::engine::process::Exit;
 use crate::inner::EXIT_UNWRITABLE;
-use crate::record::{Beginning, Outcome, RunState, Store};
+use crate::record::{Beginning, Outcome, Store};
 
 /// Everything the loop works with.
 pub(crate) struct Runner<'a> {
@@ -352,37 +352,6 @@ fn waits(retry: &Retry) -> impl Iterator<Item = Duration> {
         .with_max_delay(retry.max_delay.0)
         .with_max_times(retry.max_attempts.saturating_sub(1) as usize)
         .build()
-}
-
-fn outcome(verdict: Verdict, observed: &Observed, result: Option<&Path>, retried: bool) -> Outcome {
-    let state = match verdict {
-        Verdict::Completed => RunState::Completed,
-        // Should lem be killed before the next try, a resume does it.
-        _ if retried => RunState::Interrupted,
-        // What became of it is not known, so a resume does it again.
-        Verdict::Interrupted | Verdict::EngineLost => RunState::Interrupted,
-        _ => RunState::Failed,
-    };
-    let of_client = match observed.exit {
-        Exit::Code(code) => code,
-        Exit::Signal(signal) => 128 + signal,
-    };
-    let of_command = observed
-        .ended
-        .as_ref()
-        .and_then(|ended| ended.exit_code.or(ended.signal.map(|signal| 128 + signal)));
-    Outcome {
-        state,
-        verdict: verdict.word().to_owned(),
-        exit_code: (!observed.is_kept_out()).then(|| of_command.unwrap_or(of_client)),
-        ended_at: now(),
-        seconds: observed.elapsed.as_secs_f64(),
-        command_seconds: observed.ended.as_ref().map(|ended| ended.wall_seconds),
-        gap_seconds: None,
-        gate_seconds: None,
-        idle_seconds: None,
-        result: result.map(|path| path.to_string_lossy().into_owned()),
-    }
 }
 
 /// The time as records hold it.
