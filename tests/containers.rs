@@ -15,6 +15,8 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "containers/chosen.rs"]
+mod chosen;
 #[path = "containers/compatibility.rs"]
 mod compatibility;
 #[path = "containers/demo.rs"]

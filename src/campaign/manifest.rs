@@ -4,7 +4,7 @@
 //! once: where there is no record of the campaign yet, so that runs which another tool completed
 //! are not done again.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::decided::Campaign;
 use super::drift::Recorded;
 use super::error::CampaignError;
-use super::plan::Plan;
+use super::plan::{Plan, Run};
 use super::run_folder::slug;
 use super::runner::now;
 use crate::durable::{self, Flush};
@@ -157,18 +157,21 @@ impl Manifest {
     pub(crate) fn import(&self, plan: &Plan, base: &Path) -> Imported {
         let ours = self.generator.as_deref().is_some_and(|by| by.starts_with("lem "));
         let mut imported = Imported::default();
-        let mut taken = HashSet::new();
+        let mut free: HashMap<(&str, u32), Vec<Run>> = HashMap::new();
+        // The last first, because they are taken from the end.
+        for run in plan.runs.iter().rev() {
+            free.entry((&plan.experiment(*run).name, run.cycle)).or_default().push(*run);
+        }
         for entry in self.experiments.iter().filter(|entry| entry.status == Status::Completed) {
-            let same = |run: &&super::plan::Run| {
-                let experiment = plan.experiment(**run);
-                // Other tools have hashes of their own; lem's say that a configuration changed.
-                let same_config = !ours || entry.config_hash.as_ref() == Some(&experiment.hash);
-                experiment.name == entry.config_name
-                    && run.cycle == entry.cycle_index + 1
-                    && same_config
-                    && !taken.contains(&run.position)
+            let of_name = free.get_mut(&(entry.config_name.as_str(), entry.cycle_index + 1));
+            // Other tools have hashes of their own; lem's say that a configuration changed.
+            let same = |run: &Run| {
+                !ours || entry.config_hash.as_ref() == Some(&plan.experiment(*run).hash)
             };
-            let Some(run) = plan.runs.iter().find(same) else {
+            let Some(run) = of_name.and_then(|runs| {
+                let last = runs.iter().rposition(same)?;
+                Some(runs.remove(last))
+            }) else {
                 imported.strangers += 1;
                 continue;
             };
@@ -177,7 +180,6 @@ impl Manifest {
                 imported.without_result += 1;
                 continue;
             }
-            taken.insert(run.position);
             imported.known.push((run.position, known(entry, result)));
         }
         imported

@@ -32,6 +32,7 @@ pub(crate) mod manifest;
 pub(crate) mod notice;
 mod opening;
 mod order;
+mod outcome;
 pub(crate) mod overhead;
 pub(crate) mod override_file;
 mod persistent;

@@ -1,5 +1,7 @@
 //! How the record learns that a campaign begins, or goes on, perhaps changed.
 
+use std::collections::HashMap;
+
 use super::decided::{Campaign, Past};
 use super::drift::Placed;
 use super::error::CampaignError;
@@ -25,14 +27,10 @@ pub(crate) fn record(
         }
         Past::New { known } => {
             let plan = &campaign.plan;
-            let of = |run: Run| known.iter().find(|known| known.0 == run.position);
-            let planned: Vec<PlannedRun> = plan
-                .runs
-                .iter()
-                .map(|run| {
-                    planned(plan, *run, instance.run_id(*run), of(*run).map(|k| k.1.clone()))
-                })
-                .collect();
+            let mut known: HashMap<u32, Known> = known.iter().cloned().collect();
+            let mut of =
+                |run: &Run| planned(plan, *run, instance.run_id(*run), known.remove(&run.position));
+            let planned: Vec<PlannedRun> = plan.runs.iter().map(&mut of).collect();
             let row = record::Instance {
                 id: instance.id.clone(),
                 campaign: campaign.name.clone(),

@@ -1,6 +1,6 @@
 //! A record from results: executions that it lacks, and outcomes that it did not see. Pure.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -43,11 +43,12 @@ pub(crate) struct Learnt {
 
 /// The outcomes that the folders of a recorded execution know better than the record.
 pub(crate) fn learn(instance: &str, recorded: &[RecordedRun], found: &[FoundRun]) -> Vec<Learnt> {
+    let found = by_id(found);
     let learnt = |run: &RecordedRun| {
         if run.state.is_known() {
             return None;
         }
-        let outcome = found.iter().find(|found| found.run == run.run)?.outcome.clone()?;
+        let outcome = found.get(run.run.as_str())?.outcome.clone()?;
         Some(Learnt {
             instance: instance.to_owned(),
             position: run.position,
@@ -61,15 +62,18 @@ pub(crate) fn learn(instance: &str, recorded: &[RecordedRun], found: &[FoundRun]
 
 /// The state of a recorded execution after what was learnt, if it is another one.
 pub(crate) fn state_after(recorded: &[RecordedRun], learnt: &[Learnt]) -> CampaignState {
-    let known = |run: &RecordedRun| {
-        run.state.is_known() || learnt.iter().any(|learnt| learnt.run == run.run)
-    };
+    let learnt: HashSet<&str> = learnt.iter().map(|learnt| learnt.run.as_str()).collect();
+    let known = |run: &RecordedRun| run.state.is_known() || learnt.contains(run.run.as_str());
     let planned = |run: &&RecordedRun| run.standing == Standing::Planned;
     if recorded.iter().filter(planned).all(known) {
         CampaignState::Finished
     } else {
         CampaignState::Interrupted
     }
+}
+
+fn by_id(found: &[FoundRun]) -> HashMap<&str, &FoundRun> {
+    found.iter().map(|found| (found.run.as_str(), found)).collect()
 }
 
 /// What the campaign is today, for executions whose folders don't say it.
@@ -97,10 +101,11 @@ pub(crate) fn rebuild(found: &[FoundRun], id: &str, extent: Extent, today: &Toda
     let plan = today.plan;
     let mut recorded = recognise(found, plan);
     recorded.sort_by_key(|run| run.position);
+    let folders = by_id(found);
     let mut runs: Vec<PlannedRun> = recorded
         .iter()
         .filter_map(|run| {
-            let found = found.iter().find(|found| found.run == run.run)?;
+            let found = folders.get(run.run.as_str())?;
             Some(PlannedRun {
                 position: run.position,
                 run: run.run.clone(),
@@ -210,10 +215,9 @@ fn given(experiment: &Experiment) -> Map<String, Value> {
 
 fn kept(found: &[FoundRun], recorded: &[RecordedRun], plan: &Plan) -> Vec<RecordedExperiment> {
     let mut kept: BTreeMap<String, RecordedExperiment> = BTreeMap::new();
-    for (run, recorded) in recorded
-        .iter()
-        .filter_map(|run| Some((found.iter().find(|found| found.run == run.run)?, run)))
-    {
+    let folders = by_id(found);
+    for recorded in recorded {
+        let Some(run) = folders.get(recorded.run.as_str()) else { continue };
         let backend = run.config.get("backend").and_then(Value::as_str).map(str::to_owned);
         kept.insert(
             recorded.experiment.clone(),

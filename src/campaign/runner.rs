@@ -1,6 +1,5 @@
 //! The loop: pause, start, watch, judge, record, again.
 
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -11,6 +10,7 @@ use super::event::{Event, RestartReason, TimeSpent};
 use super::file::Retry;
 use super::gate::{Gate, Passage, Waiting};
 use super::instance::Instance;
+use super::outcome::outcome;
 use super::plan::{Plan, Run};
 use super::run_facts::{Facts, Origin};
 use super::run_folder::{self, Writers};
@@ -21,7 +21,7 @@ use super::watch::{self, Observed, last_lines};
 use crate::cancel::Cancel;
 use crate::engine::process::Exit;
 use crate::inner::EXIT_UNWRITABLE;
-use crate::record::{Beginning, Outcome, RunState, Store};
+use crate::record::{Beginning, Outcome, Store};
 
 /// Everything the loop works with.
 pub(crate) struct Runner<'a> {
@@ -106,9 +106,11 @@ impl Runner<'_> {
     /// A run with all its tries.
     async fn one(&mut self, run: Run) -> Result<(), CampaignError> {
         let mut waits = waits(&self.settings.retry);
+        let mut earlier = Earlier::Unknown;
         loop {
             let wait = waits.next();
-            let Tried { verdict, attempt } = self.try_once(run, wait.is_some()).await?;
+            let Tried { verdict, attempt } = self.try_once(run, earlier, wait.is_some()).await?;
+            earlier = Earlier::Gone;
             let Some(wait) = wait.filter(|_| self.settings.retry.on.contains(&verdict)) else {
                 self.seen.failed += usize::from(verdict != Verdict::Completed);
                 return Ok(());
@@ -129,7 +131,12 @@ impl Runner<'_> {
     }
 
     /// One try, from its record to its verdict; `again`: another one may follow.
-    async fn try_once(&mut self, run: Run, again: bool) -> Result<Tried, CampaignError> {
+    async fn try_once(
+        &mut self,
+        run: Run,
+        earlier: Earlier,
+        again: bool,
+    ) -> Result<Tried, CampaignError> {
         let experiment = self.plan.experiment(run);
         let beginning = Beginning {
             started_at: &now(),
@@ -138,6 +145,11 @@ impl Runner<'_> {
         };
         let number = self.store.run_starts(&self.instance.id, run.position, &beginning)?;
         let attempt = self.instance.attempt(self.plan, run, number, self.settings)?;
+        if number > 1 && earlier == Earlier::Unknown {
+            // All tries of a run carry the same mark: what ends one would end the other.
+            let uid = watch::user_of(&attempt.folder);
+            self.strategy.end_earlier(&attempt, uid).await?;
+        }
         let config = run_folder::config_text(&experiment.name, &experiment.config)
             .map_err(|source| CampaignError::Unwritable { path: attempt.folder.clone(), source })?;
         let writers = match attempt.service {
@@ -337,6 +349,15 @@ impl Runner<'_> {
     }
 }
 
+/// What is known of the tries before this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Earlier {
+    /// Nothing, if a lem was killed: one of them may still be ending.
+    Unknown,
+    /// This lem saw their end.
+    Gone,
+}
+
 /// A try that ended.
 struct Tried {
     verdict: Verdict,
@@ -352,37 +373,6 @@ fn waits(retry: &Retry) -> impl Iterator<Item = Duration> {
         .with_max_delay(retry.max_delay.0)
         .with_max_times(retry.max_attempts.saturating_sub(1) as usize)
         .build()
-}
-
-fn outcome(verdict: Verdict, observed: &Observed, result: Option<&Path>, retried: bool) -> Outcome {
-    let state = match verdict {
-        Verdict::Completed => RunState::Completed,
-        // Should lem be killed before the next try, a resume does it.
-        _ if retried => RunState::Interrupted,
-        // What became of it is not known, so a resume does it again.
-        Verdict::Interrupted | Verdict::EngineLost => RunState::Interrupted,
-        _ => RunState::Failed,
-    };
-    let of_client = match observed.exit {
-        Exit::Code(code) => code,
-        Exit::Signal(signal) => 128 + signal,
-    };
-    let of_command = observed
-        .ended
-        .as_ref()
-        .and_then(|ended| ended.exit_code.or(ended.signal.map(|signal| 128 + signal)));
-    Outcome {
-        state,
-        verdict: verdict.word().to_owned(),
-        exit_code: (!observed.is_kept_out()).then(|| of_command.unwrap_or(of_client)),
-        ended_at: now(),
-        seconds: observed.elapsed.as_secs_f64(),
-        command_seconds: observed.ended.as_ref().map(|ended| ended.wall_seconds),
-        gap_seconds: None,
-        gate_seconds: None,
-        idle_seconds: None,
-        result: result.map(|path| path.to_string_lossy().into_owned()),
-    }
 }
 
 /// The time as records hold it.

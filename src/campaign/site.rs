@@ -8,7 +8,7 @@ use std::path::Path;
 use super::compose_file::{self, real_path};
 use super::container_build;
 use super::error::CampaignError;
-use super::plan::{Experiment, Plan};
+use super::plan::{Experiment, Plan, Run};
 use super::settings::{Foreign, Settings};
 use super::world::{Host, World};
 use crate::cancel::Cancel;
@@ -32,6 +32,8 @@ pub(crate) struct Site {
     pub owner: String,
     /// The service of each experiment, in the plan's order.
     pub service_of: Vec<String>,
+    /// The services of the runs that are done this time.
+    used: BTreeSet<String>,
     /// What the runs' services depend on, without those services.
     pub dependencies: Vec<(String, Condition)>,
     /// The containers of the project before the campaign.
@@ -59,9 +61,10 @@ pub(crate) enum Making {
     Pull,
 }
 
-/// Looks at the machine for everything the plan needs.
+/// Looks at the machine for everything that `runs` of the plan need.
 pub(crate) async fn survey(
     plan: &Plan,
+    runs: &[Run],
     services: &BTreeMap<String, String>,
     settings: &Settings,
     results: &Path,
@@ -102,7 +105,7 @@ pub(crate) async fn survey(
         .iter()
         .map(|experiment| service_of(experiment, services, &resolved))
         .collect::<Result<Vec<_>, _>>()?;
-    let used: BTreeSet<&str> = service_of.iter().map(String::as_str).collect();
+    let used: BTreeSet<&str> = runs.iter().map(|run| service_of[run.experiment].as_str()).collect();
     let dependencies = dependencies(&resolved, &used);
     let host = Host {
         inner: inner?,
@@ -135,6 +138,7 @@ pub(crate) async fn survey(
         engine,
         project,
         owner,
+        used: used.into_iter().map(str::to_owned).collect(),
         service_of,
         dependencies,
         resolved,
@@ -145,10 +149,9 @@ pub(crate) async fn survey(
 }
 
 impl Site {
-    /// The services in which runs take place, sorted.
+    /// The services in which runs take place this time, sorted.
     pub(crate) fn services(&self) -> Vec<&str> {
-        let set: BTreeSet<&str> = self.service_of.iter().map(String::as_str).collect();
-        set.into_iter().collect()
+        self.used.iter().map(String::as_str).collect()
     }
 
     /// Those services and what they depend on.

@@ -189,6 +189,19 @@ impl Strategy {
         }
     }
 
+    /// Ends what a lem that was killed may have left of an earlier try.
+    pub(crate) async fn end_earlier(
+        &mut self,
+        attempt: &Attempt,
+        uid: Option<u32>,
+    ) -> Result<(), CampaignError> {
+        match self {
+            // Its containers were removed when the campaign began.
+            Self::Ephemeral(_) => Ok(()),
+            Self::Persistent(_) | Self::Local(_) => self.make_sure_gone(attempt, uid).await,
+        }
+    }
+
     /// How often each service had to be started again.
     pub(crate) fn restarts(&self) -> Vec<(String, u32)> {
         match self {

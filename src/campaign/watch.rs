@@ -162,6 +162,11 @@ async fn limit(attempt: &Attempt) {
     }
 }
 
+/// Who an earlier try in this folder ran as.
+pub(crate) fn user_of(folder: &Path) -> Option<u32> {
+    read_mark::<StartedMark>(&folder.join(STARTED_FILE)).map(|mark| mark.uid)
+}
+
 fn read_mark<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }

@@ -107,7 +107,6 @@ fn gpu(error: &GpuError) -> u8 {
 }
 
 /// The next thing to type.
-#[expect(clippy::too_many_lines, reason = "a table is as long as it has rows")]
 pub(super) fn hint(error: &CampaignError) -> Option<String> {
     use CampaignError as E;
     let hint = match error {
@@ -156,24 +155,13 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
             "`--resume` goes on with it, `--fresh` starts anew and keeps its results".to_owned()
         }
         E::NothingToResume { .. } => "start it: `lem campaign FILE`".to_owned(),
-        E::Finished { failed: 0, .. } => {
-            "`--cycles N` adds to it, `--fresh` starts it anew and keeps its results".to_owned()
-        }
-        E::Finished { failed, .. } | E::ChosenDone { failed: failed @ 1.., .. } => {
-            format!("`--retry-failed` tries again what failed: {failed}")
-        }
+        E::Finished { failed, .. } | E::ChosenDone { failed, .. } => all_done(*failed),
         E::Drifted { .. } => {
             "`--accept-changes` goes on with it as it is now, `--fresh` starts it anew; both keep \
              all results"
                 .to_owned()
         }
-        E::Unmatched(Unmatched { nearest: Some(nearest), .. }) => {
-            format!("did you mean `{nearest}`?")
-        }
-        E::Unmatched(Unmatched { last, .. }) => format!(
-            "a pattern is an experiment's name, a run's id, a backend or a position (1-{last}); \
-             `--dry-run` shows them"
-        ),
+        E::Unmatched(unmatched) => pattern(unmatched),
         E::NoManifest { .. } => {
             "repair it or move it away; `--fresh` starts without it and keeps it".to_owned()
         }
@@ -202,7 +190,6 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         | E::Grid(_)
         | E::ExtendsItself { .. }
         | E::NotUtf8 { .. }
-        | E::ChosenDone { .. }
         | E::Unreadable { .. }
         | E::Record(_)
         | E::Cancelled { .. }
@@ -211,6 +198,24 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         | E::Lock(LockError::Unusable { .. }) => return None,
     };
     Some(hint)
+}
+
+fn all_done(failed: usize) -> String {
+    match failed {
+        0 => "`--cycles N` adds to it, `--fresh` starts it anew and keeps its results".to_owned(),
+        failed => format!("`--retry-failed` tries again what failed: {failed}"),
+    }
+}
+
+fn pattern(unmatched: &Unmatched) -> String {
+    match &unmatched.nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!(
+            "a pattern is an experiment's name, a run's id, a backend or a position (1-{}); \
+             `--dry-run` shows them",
+            unmatched.last
+        ),
+    }
 }
 
 fn no_service(service: &str, known: &[String]) -> String {

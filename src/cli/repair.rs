@@ -86,6 +86,8 @@ fn repair(arguments: &Arguments) -> Result<u8, CampaignError> {
     if work.is_nothing() && condition != Condition::Damaged {
         if arguments.json {
             render::json(&work.report(None));
+        } else if condition == Condition::Missing {
+            out(&format!("there is no record of {campaign}, and there are no runs to make one of"));
         } else {
             out(&format!("the record of {campaign} says what its results say"));
         }
@@ -119,7 +121,8 @@ fn inspect(path: &Path, campaign: &str) -> Result<(Condition, Recorded), Campaig
         let Some(mut store) = Store::open_existing(path)? else { return Ok(None) };
         store.check()?;
         let mut recorded = Vec::new();
-        for instance in store.instances(campaign)? {
+        let ours = |instance: &Instance| instance.campaign == campaign;
+        for instance in store.newest_first()?.into_iter().rev().filter(ours) {
             let runs = store.runs(&instance.id)?;
             recorded.push((instance, runs));
         }

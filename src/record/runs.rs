@@ -10,6 +10,9 @@ use super::{
     Standing, Taken,
 };
 
+/// Of a strategy: its name, its runs, their seconds, those of their commands.
+type Sums = (Option<String>, i64, Option<f64>, Option<f64>);
+
 #[derive(Insertable)]
 #[diesel(table_name = runs)]
 struct NewRun<'a> {
@@ -219,7 +222,7 @@ impl Store {
         use diesel::dsl::{count_star, sum};
         let instances =
             campaigns::table.filter(campaigns::campaign.eq(campaign)).select(campaigns::id);
-        let rows: Vec<(Option<String>, i64, Option<f64>, Option<f64>)> = runs::table
+        let rows: Vec<Sums> = runs::table
             .filter(runs::instance.eq_any(instances))
             .filter(runs::state.eq(to_word(RunState::Completed)))
             .filter(runs::command_seconds.is_not_null())
@@ -228,15 +231,14 @@ impl Store {
             .select((runs::strategy, count_star(), sum(runs::seconds), sum(runs::command_seconds)))
             .load(&mut self.connection)
             .map_err(|source| self.query_error(source))?;
-        let taken =
-            |(strategy, runs, seconds, command_seconds): (Option<_>, _, Option<_>, Option<_>)| {
-                Some(Taken {
-                    strategy: strategy?,
-                    runs: u32::try_from(runs).ok()?,
-                    seconds: seconds?,
-                    command_seconds: command_seconds?,
-                })
-            };
+        let taken = |(strategy, runs, seconds, command_seconds): Sums| {
+            Some(Taken {
+                strategy: strategy?,
+                runs: u32::try_from(runs).ok()?,
+                seconds: seconds?,
+                command_seconds: command_seconds?,
+            })
+        };
         Ok(rows.into_iter().filter_map(taken).collect())
     }
 

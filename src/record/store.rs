@@ -198,11 +198,10 @@ impl Store {
         rows.into_iter().map(|row| self.instance(row).map(|(instance, _)| instance)).collect()
     }
 
-    /// Every instance of a campaign, oldest first.
-    pub(crate) fn instances(&mut self, campaign: &str) -> Result<Vec<Instance>, RecordError> {
+    /// Every instance, newest first.
+    pub(crate) fn newest_first(&mut self) -> Result<Vec<Instance>, RecordError> {
         let rows = campaigns::table
-            .filter(campaigns::campaign.eq(campaign))
-            .order((campaigns::started_at, campaigns::id))
+            .order((campaigns::started_at.desc(), campaigns::id.desc()))
             .select(CampaignRow::as_select())
             .load(&mut self.connection)
             .map_err(|source| self.query_error(source))?;

@@ -56,6 +56,9 @@ fn a_changed_campaign_goes_on_only_with_the_users_word() {
     let summary = resumed.summary();
     assert_eq!((&summary["total"], &summary["completed"]), (&3.into(), &3.into()));
     assert_eq!(summary["state"], "finished");
+    let status = scene.lem(&["status", "--all", "--json"]).expect(0).stdout;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!((&status[0]["total"], &status[0]["completed"]), (&3.into(), &3.into()));
     scene.lem(&["resume", "campaign.yaml"]).expect(2).says(&["`nightly` is finished"]);
     assert_eq!(scene.runs("nightly").len(), 4, "what was done stays");
 }

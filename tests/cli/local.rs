@@ -6,7 +6,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use crate::support::stubborn::let_go;
-use crate::support::{Running, Scene, Stubborn};
+use crate::support::{Running, Scene, Stubborn, eventually};
 
 const WORDS: [&str; 6] = ["campaign", "campaign.yaml", "--yes", "--json", "--runner", "local"];
 #[test]
@@ -114,4 +114,21 @@ fn which(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     let found = std::env::split_paths(&path).map(|folder| folder.join(program));
     found.into_iter().find(|path| Path::is_file(path)).unwrap()
+}
+
+#[test]
+fn a_resume_right_after_a_kill_waits_for_the_end_of_the_old_try() {
+    let scene = Scene::without_containers();
+    let script = "[ -e $GO ] && sleep 1 && exit 0; trap '' TERM; touch here; \
+                  while :; do sleep 0.1; done";
+    scene.scripts(&[script, "true"], "stop_grace_period: 2s");
+    let mut lem = scene.start(&WORDS);
+    eventually("the run has begun", || {
+        scene.runs("nightly").first()?.join("here").exists().then_some(())
+    });
+    let_go(&scene);
+    lem.kill();
+
+    let resumed = scene.lem(&["resume", "--yes", "--json"]).expect(0);
+    assert_eq!(resumed.verdicts(), ["completed", "completed"]);
 }

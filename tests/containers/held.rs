@@ -160,3 +160,21 @@ fn the_strategies_that_a_campaign_was_executed_with_are_compared() {
     let idle = both["time"]["idle"].as_f64().unwrap();
     assert!(idle > 0.0 && idle < both["seconds"].as_f64().unwrap(), "{both}");
 }
+
+#[test]
+fn a_resume_right_after_a_kill_waits_for_the_end_of_the_old_try_in_the_container() {
+    let scene = Scene::new();
+    scene.bench();
+    let script = "[ -e $GO ] && sleep 1 && exit 0; trap '' TERM; touch here; \
+                  while :; do sleep 0.1; done";
+    scene.scripts(&[script, "true"], "stop_grace_period: 3s");
+    let mut lem = scene.start_campaign(HELD, &[]);
+    crate::support::eventually("the run has begun", || {
+        scene.runs("nightly").first()?.join("here").exists().then_some(())
+    });
+    crate::support::stubborn::let_go(&scene);
+    lem.kill();
+
+    let resumed = scene.lem(&["resume", "--yes", "--json"]).expect(0);
+    assert_eq!(resumed.verdicts(), ["completed", "completed"]);
+}

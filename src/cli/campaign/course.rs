@@ -1,5 +1,7 @@
 //! Which runs this command does: what is missing, what has changed, what was chosen.
 
+use std::collections::HashSet;
+
 use clap::Args;
 
 use super::before::Before;
@@ -58,8 +60,9 @@ pub(super) fn course(
         Before::Manifest(manifest) => {
             let imported = manifest.import(plan, &decided.chosen.settings.base);
             report(&manifest, &imported, plan.runs.len());
+            let done: HashSet<u32> = imported.known.iter().map(|known| known.0).collect();
             let mut runs = plan.runs.clone();
-            runs.retain(|run| !imported.known.iter().any(|known| known.0 == run.position));
+            runs.retain(|run| !done.contains(&run.position));
             if runs.is_empty() {
                 return Err(CampaignError::Finished { campaign: campaign.to_owned(), failed: 0 });
             }

@@ -4,7 +4,7 @@ use super::named::Named;
 use crate::campaign::decided::{Campaign, Past};
 use crate::campaign::error::CampaignError;
 use crate::campaign::file::Structure;
-use crate::campaign::plan::Plan;
+use crate::campaign::plan::{Plan, Run};
 use crate::campaign::settings::RunnerKind;
 use crate::campaign::site::survey;
 use crate::campaign::{experiments, run_folder};
@@ -62,6 +62,7 @@ pub(super) async fn locate(
     decided: Decided,
     named: Named,
     past: Past,
+    runs: &[Run],
     cancel: &Cancel,
 ) -> Result<(Campaign, Vec<Row>), CampaignError> {
     let Decided { plan, chosen, flags, .. } = decided;
@@ -70,7 +71,7 @@ pub(super) async fn locate(
     let results = run_folder::of_campaign(&settings.results_dir, &file.campaign_name);
     let site = match settings.runner {
         RunnerKind::Docker => {
-            Some(survey(&plan, &file.services, &settings, &results, cancel).await?)
+            Some(survey(&plan, runs, &file.services, &settings, &results, cancel).await?)
         }
         RunnerKind::Local => None,
     };

@@ -156,7 +156,7 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
     let name = &named.file.campaign_name;
     let (past, runs) = course(&arguments.scope, cycles, name, &mut decided, before)?;
     let audience = decided.audience.clone();
-    let (campaign, rows) = locate(decided, named, past, cancel).await?;
+    let (campaign, rows) = locate(decided, named, past, &runs, cancel).await?;
     check(&campaign)?;
     if arguments.manner.dry_run {
         return dry_run(&campaign, &runs);

@@ -76,7 +76,8 @@ impl Named {
         let record = record_of(&folder.join(&file::Io::default().state_dir));
         let nothing = || CampaignError::NoCampaignFile { path: folder.clone() };
         let mut store = Store::open_existing(&record)?.ok_or_else(nothing)?;
-        let instances = store.unfinished()?;
+        // A finished one may have failures to try again, or more cycles.
+        let instances = [store.unfinished()?, store.newest_first()?].concat();
         let begun = instances
             .into_iter()
             .filter(|instance| Path::new(&instance.file) == folder)

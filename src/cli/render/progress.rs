@@ -86,7 +86,8 @@ impl Progress {
             }
             other => {
                 self.bar.set_message(String::new());
-                if let Some(line) = line(other).filter(|_| self.talk != Talk::Little) {
+                let shown = self.talk != Talk::Little || matches!(other, Event::Warning { .. });
+                if let Some(line) = line(other).filter(|_| shown) {
                     self.say(&line);
                 }
             }
