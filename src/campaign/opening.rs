@@ -9,7 +9,9 @@ use super::instance::Instance;
 use super::plan::{Plan, Run};
 use super::runner::now;
 use super::secret::hidden;
-use crate::record::{self, Amendment, CampaignState, Known, PlannedRun, RecordedExperiment, Store};
+use crate::record::{
+    self, Amendment, CampaignState, ExperimentName, Known, PlannedRun, RecordedExperiment, Store,
+};
 
 /// Writes down what is going to be done, before anything is.
 pub(crate) fn record(
@@ -63,6 +65,15 @@ fn amendment(campaign: &Campaign, instance: &Instance, placed: &Placed) -> Amend
         dropped: placed.dropped.clone(),
         revived: placed.revived.clone(),
         experiments: experiments(plan),
+        names: plan
+            .experiments
+            .iter()
+            .map(|experiment| ExperimentName {
+                experiment: experiment.hash.clone(),
+                repetition: experiment.repetition,
+                name: experiment.name.clone(),
+            })
+            .collect(),
     }
 }
 

@@ -80,12 +80,13 @@ fn find(arguments: &Arguments) -> Result<Option<PathBuf>, CampaignError> {
         return Ok(Some(found.file));
     }
     let more = arguments.scope.retry_failed || arguments.flags.cycles.is_some();
-    if let Some(named) = named.filter(|_| more) {
+    if let (Some(named), true) = (&named, more) {
         // A finished campaign has failures to try again, and may have more cycles.
-        return Ok(Some(named.path));
+        return Ok(Some(named.path.clone()));
     }
     let Some(found) = one(everywhere()?)? else {
-        return Err(CampaignError::NothingToResume {
+        // The campaign itself says why it can't go on.
+        return named.map(|named| Some(named.path)).ok_or(CampaignError::NothingToResume {
             reason: "no unfinished campaign is known here".to_owned(),
         });
     };

@@ -190,6 +190,17 @@ pub(crate) struct Amendment {
     pub revived: Vec<u32>,
     /// Every experiment of the plan as it is now.
     pub experiments: Vec<RecordedExperiment>,
+    /// What they are called now.
+    pub names: Vec<ExperimentName>,
+}
+
+/// The name of an experiment, which may change while the experiment does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExperimentName {
+    /// Its hash.
+    pub experiment: String,
+    pub repetition: u32,
+    pub name: String,
 }
 
 /// What the completed runs of a campaign took under one strategy, all its executions together.

@@ -6,8 +6,8 @@ use diesel::sqlite::SqliteConnection;
 use super::schema::{campaigns, runs};
 use super::store::{Store, to_word};
 use super::{
-    Beginning, Outcome, PlannedRun, RecordError, RecordedExperiment, RecordedRun, RunState,
-    Standing, Taken,
+    Beginning, ExperimentName, Outcome, PlannedRun, RecordError, RecordedRun, RunState, Standing,
+    Taken,
 };
 
 /// Of a strategy: its name, its runs, their seconds, those of their commands.
@@ -107,14 +107,15 @@ pub(super) fn drop_from_plan(
 pub(super) fn rename(
     connection: &mut SqliteConnection,
     instance: &str,
-    experiments: &[RecordedExperiment],
+    names: &[ExperimentName],
 ) -> QueryResult<()> {
-    for experiment in experiments {
+    for ExperimentName { experiment, repetition, name } in names {
         let runs = runs::table
             .filter(runs::instance.eq(instance))
-            .filter(runs::experiment.eq(&experiment.hash))
-            .filter(runs::name.ne(&experiment.name));
-        diesel::update(runs).set(runs::name.eq(&experiment.name)).execute(connection)?;
+            .filter(runs::experiment.eq(experiment))
+            .filter(runs::repetition.eq(i64::from(*repetition)))
+            .filter(runs::name.ne(name));
+        diesel::update(runs).set(runs::name.eq(name)).execute(connection)?;
     }
     Ok(())
 }

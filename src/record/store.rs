@@ -164,7 +164,7 @@ impl Store {
                     ))
                     .execute(connection)?;
                 keep_experiments(connection, instance, &amendment.experiments)?;
-                super::runs::rename(connection, instance, &amendment.experiments)?;
+                super::runs::rename(connection, instance, &amendment.names)?;
                 super::runs::drop_from_plan(connection, instance, &amendment.dropped, Some(now))?;
                 super::runs::drop_from_plan(connection, instance, &amendment.revived, None)?;
                 super::runs::plan(connection, instance, &amendment.added)

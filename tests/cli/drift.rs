@@ -81,6 +81,19 @@ fn a_changed_experiment_shows_its_keys_and_no_secret() {
 }
 
 #[test]
+fn equal_experiments_keep_names_of_their_own() {
+    let scene = Scene::without_containers();
+    of_files(&scene, &[("a", 1), ("b", 1)], "cycles: 1");
+    more(&scene, &["--only", "a"]).expect(0);
+    of_files(&scene, &[("a", 1), ("b", 1), ("c", 1)], "cycles: 1");
+    let summary = more(&scene, &["--accept-changes"]).expect(0).summary();
+    let names: Vec<&Value> =
+        summary["experiments"].as_array().unwrap().iter().map(|e| &e["experiment"]).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!(summary["experiments"][2]["completed"], 1);
+}
+
+#[test]
 fn settings_that_change_no_run_are_no_change() {
     let scene = Scene::without_containers();
     of_files(&scene, &[("a", 1), ("b", 1)], "cycles: 1");
@@ -135,6 +148,7 @@ fn failed_runs_are_tried_again_when_that_is_wanted() {
     scene.scripts(&["true", "echo tried; [ -e $GO ]", "true"], "");
     assert_eq!(more(&scene, &[]).expect(1).verdicts(), ["completed", "failed", "completed"]);
     more(&scene, &["--resume"]).expect(2).says(&["is finished", "--retry-failed"]);
+    scene.lem(&["resume"]).expect(2).says(&["is finished", "--retry-failed"]);
     more(&scene, &["--fresh", "--retry-failed"]).expect(2);
 
     let_go(&scene);

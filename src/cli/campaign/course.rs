@@ -139,5 +139,8 @@ fn report(manifest: &Manifest, imported: &Imported, total: usize) {
         }
     };
     not_counted(imported.without_result, "whose results are not where it says");
+    if by.starts_with("lem ") {
+        say("  `lem repair` knows more: it reads the results");
+    }
     not_counted(imported.strangers, "which the campaign does not have as they were");
 }
