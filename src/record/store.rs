@@ -34,6 +34,8 @@ pub(crate) enum RecordError {
 pub(crate) struct Store {
     pub(super) connection: SqliteConnection,
     path: PathBuf,
+    /// Where the copy of an older file is, if this is one.
+    _copy: Option<tempfile::TempDir>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -76,15 +78,34 @@ impl Store {
         }
     }
 
-    /// Opens the record if it is there.
+    /// Opens the record to look at it, if it is there.
     pub(crate) fn open_existing(path: &Path) -> Result<Option<Self>, RecordError> {
-        if path.is_file() { Self::open(path).map(Some) } else { Ok(None) }
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let mut store = Self::connect(path)?;
+        let version = versions::of(&mut store.connection);
+        match version.map_err(|source| store.query_error(source))? {
+            versions::NEWEST.. => Self::open(path).map(Some),
+            _ => store.copied().map(Some),
+        }
+    }
+
+    /// A copy that is brought to the newest version: who only looks changes nothing.
+    fn copied(mut self) -> Result<Self, RecordError> {
+        let failed = |source| RecordError::NoFolder { path: self.path.clone(), source };
+        let folder = tempfile::tempdir().map_err(failed)?;
+        let file = folder.path().join("lem.db");
+        let quoted = file.to_string_lossy().replace('\'', "''");
+        let copying = self.connection.batch_execute(&format!("VACUUM INTO '{quoted}'"));
+        copying.map_err(|source| self.query_error(source))?;
+        Ok(Self { path: self.path, _copy: Some(folder), ..Self::open(&file)? })
     }
 
     fn connect(path: &Path) -> Result<Self, RecordError> {
         let connection = SqliteConnection::establish(&path.to_string_lossy())
             .map_err(|source| RecordError::Unopened { path: path.to_owned(), source })?;
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self { connection, path: path.to_owned(), _copy: None })
     }
 
     fn prepare(&mut self) -> QueryResult<Version> {

@@ -72,3 +72,15 @@ fn a_file_that_is_no_record_is_damaged_and_left_as_it_is() {
     assert!(matches!(Store::open(&path), Err(RecordError::Damaged { .. })));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
+
+#[test]
+fn who_only_looks_at_a_file_of_the_first_version_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lem.db");
+    of_the_first_version(&path);
+    let before = std::fs::read(&path).unwrap();
+    let mut store = Store::open_existing(&path).unwrap().unwrap();
+    assert_eq!(store.runs("4f2a9c1b-aaaa").unwrap().len(), 2);
+    drop(store);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
