@@ -268,7 +268,12 @@ impl Runner<'_> {
         });
         let retried = again && self.settings.retry.on.contains(&verdict);
         let outcome = Outcome {
-            gap_seconds: Some(std::mem::take(&mut self.seen.gap)),
+            gap_seconds: Some(if retried {
+                // The next try of the run has the same pause before it.
+                self.seen.gap
+            } else {
+                std::mem::take(&mut self.seen.gap)
+            }),
             gate_seconds: Some(std::mem::take(&mut self.seen.gate)),
             idle_seconds: self.idle(observed),
             ..outcome(verdict, observed, result.as_deref(), retried)
