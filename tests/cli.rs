@@ -34,6 +34,8 @@ mod logs;
 mod machines;
 #[path = "cli/notifications.rs"]
 mod notifications;
+#[path = "cli/options.rs"]
+mod options;
 #[path = "cli/pages.rs"]
 mod pages;
 #[path = "cli/repair.rs"]
