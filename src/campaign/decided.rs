@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::drift::Placed;
 use super::error::CampaignError;
 use super::file::ContainerStrategy;
 use super::instance::{Inside, Instance};
 use super::override_file::{self, Between};
 use super::plan::Plan;
+use super::resume::drift::Placed;
 use super::settings::Settings;
 use super::site::Site;
 use crate::record::Known;

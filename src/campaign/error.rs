@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::command::UnknownPlace;
 use super::file::StopAfter;
 use super::grid::GridError;
-use super::select::Unmatched;
+use super::resume::select::Unmatched;
 use super::world::ReadOnlyResults;
 use crate::cancel::Signal;
 use crate::engine::error::EngineError;

@@ -8,44 +8,37 @@
 //!                                                                 │
 //!                           gate,   attempt ─► strategy: ephemeral, persistent, local
 //! ```
+//!
+//! `resume` is what is done of it already: what is missing, what has changed, how a lost record is
+//! found again.
 
 pub(crate) mod attempt;
 pub(crate) mod command;
 pub(crate) mod compose_file;
 pub(crate) mod container_build;
-pub(crate) mod containers;
 pub(crate) mod decided;
-pub(crate) mod drift;
-mod ephemeral;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod execute;
 pub(crate) mod experiments;
 pub(crate) mod file;
 pub(crate) mod forecast;
-pub(crate) mod found;
 mod gate;
 pub(crate) mod grid;
 pub(crate) mod instance;
-mod local;
-pub(crate) mod manifest;
 pub(crate) mod notice;
 mod opening;
 mod order;
 mod outcome;
 pub(crate) mod overhead;
 pub(crate) mod override_file;
-mod persistent;
 pub(crate) mod plan;
-mod ready;
-pub(crate) mod repair;
 pub(crate) mod resume;
 mod run_facts;
 pub(crate) mod run_folder;
 pub(crate) mod runner;
 pub(crate) mod script;
 mod secret;
-pub(crate) mod select;
 pub(crate) mod settings;
 pub(crate) mod site;
 pub(crate) mod strategy;

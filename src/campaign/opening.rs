@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::decided::{Campaign, Past};
-use super::drift::Placed;
 use super::error::CampaignError;
 use super::instance::Instance;
 use super::plan::{Plan, Run};
+use super::resume::drift::Placed;
 use super::runner::now;
 use super::secret::hidden;
 use crate::record::{

@@ -2,7 +2,7 @@
 
 use super::init::InitError;
 use crate::campaign::error::CampaignError;
-use crate::campaign::select::Unmatched;
+use crate::campaign::resume::select::Unmatched;
 use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
 use crate::lock::LockError;

@@ -14,8 +14,10 @@ use super::settings::Manners;
 use super::{exit, locks};
 use crate::campaign::decided::record_of;
 use crate::campaign::error::CampaignError;
-use crate::campaign::found::{FoundRun, Required, look};
-use crate::campaign::repair::{Extent, Learnt, Rebuilt, Today, learn, rebuild, state_after};
+use crate::campaign::resume::found::{FoundRun, Required, look};
+use crate::campaign::resume::repair::{
+    Extent, Learnt, Rebuilt, Today, learn, rebuild, state_after,
+};
 use crate::campaign::run_folder;
 use crate::campaign::runner::now;
 use crate::record::{CampaignState, Instance, RecordError, RecordedRun, RunState, Store};

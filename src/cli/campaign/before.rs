@@ -3,9 +3,9 @@
 use super::Arguments;
 use super::named::Named;
 use crate::campaign::decided::record_of;
-use crate::campaign::drift::Recorded;
 use crate::campaign::error::CampaignError;
-use crate::campaign::manifest::Manifest;
+use crate::campaign::resume::drift::Recorded;
+use crate::campaign::resume::manifest::Manifest;
 use crate::campaign::run_folder;
 use crate::cli::render;
 use crate::record::{CampaignState, Instance, Standing, Store};

@@ -7,12 +7,12 @@ use clap::Args;
 use super::before::Before;
 use super::decide::Decided;
 use crate::campaign::decided::Past;
-use crate::campaign::drift::{CyclesSaid, Drift, Recorded, drift, place};
 use crate::campaign::error::CampaignError;
-use crate::campaign::manifest::{Imported, Manifest};
 use crate::campaign::plan::{Plan, Run};
+use crate::campaign::resume::drift::{CyclesSaid, Drift, Recorded, drift, place};
+use crate::campaign::resume::manifest::{Imported, Manifest};
+use crate::campaign::resume::select::Selection;
 use crate::campaign::resume::{Failures, chosen, missing};
-use crate::campaign::select::Selection;
 use crate::cli::render::{counted, say};
 use crate::record::{CampaignState, RunState, Standing};
 

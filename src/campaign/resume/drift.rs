@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::file::Structure;
-use super::plan::{Experiment, Plan, Run};
-use super::secret::hidden;
+use crate::campaign::file::Structure;
+use crate::campaign::plan::{Experiment, Plan, Run};
+use crate::campaign::secret::hidden;
 use crate::record::{
     CampaignState, Instance, RecordError, RecordedExperiment, RecordedRun, Standing, Store,
 };

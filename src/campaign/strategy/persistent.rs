@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::attempt::{Attempt, Lifeline};
 use super::containers::Containers;
-use super::error::CampaignError;
-use super::event::RestartReason;
 use super::ready::{self, Need};
-use super::settings::ColdStart;
-use super::world::{Entry, INNER};
+use crate::campaign::attempt::{Attempt, Lifeline};
+use crate::campaign::error::CampaignError;
+use crate::campaign::event::RestartReason;
+use crate::campaign::settings::ColdStart;
+use crate::campaign::world::{Entry, INNER};
 use crate::cancel::Cancel;
 use crate::engine::compose::{Command, Existing};
 use crate::engine::error::EngineError;

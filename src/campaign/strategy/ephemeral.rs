@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::attempt::{Attempt, Lifeline};
 use super::containers::Containers;
-use super::error::CampaignError;
-use super::world::{Entry, INNER};
+use crate::campaign::attempt::{Attempt, Lifeline};
+use crate::campaign::error::CampaignError;
+use crate::campaign::world::{Entry, INNER};
 use crate::engine::compose::Command;
 use crate::engine::container::{CAMPAIGN, OWNER, RUN};
 use crate::engine::invocation::Invocation;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::attempt::Attempt;
-use super::error::CampaignError;
-use super::world::World;
+use crate::campaign::attempt::Attempt;
+use crate::campaign::error::CampaignError;
+use crate::campaign::world::World;
 use crate::cancel;
 use crate::engine::compose::{Existing, Project};
 use crate::engine::container::Docker;

@@ -1,8 +1,14 @@
 //! What a campaign still has to do. Pure.
 
+pub(crate) mod drift;
+pub(crate) mod found;
+pub(crate) mod manifest;
+pub(crate) mod repair;
+pub(crate) mod select;
+
 use std::collections::{HashMap, HashSet};
 
-use super::plan::{Plan, Run};
+use crate::campaign::plan::{Plan, Run};
 use crate::record::{RecordedRun, RunState};
 
 /// What becomes of runs that failed.

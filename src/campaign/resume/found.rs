@@ -6,11 +6,11 @@ use std::time::SystemTime;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::error::CampaignError;
-use super::run_facts::Facts;
-use super::run_folder;
-use super::verdict::{self, Evidence, Verdict};
-use super::watch::last_lines;
+use crate::campaign::error::CampaignError;
+use crate::campaign::run_facts::Facts;
+use crate::campaign::run_folder;
+use crate::campaign::verdict::{self, Evidence, Verdict};
+use crate::campaign::watch::last_lines;
 use crate::engine::process::Exit;
 use crate::inner::mark::{ENDED_FILE, EndReason, EndedMark, STARTED_FILE, StartedMark};
 use crate::record::{Known, Outcome, RunState};

@@ -3,17 +3,22 @@
 //! One enum, so that the runner can't treat them differently by accident: what differs is in the
 //! variants' own files.
 
+pub(crate) mod containers;
+pub(crate) mod ephemeral;
+pub(crate) mod local;
+pub(crate) mod persistent;
+pub(crate) mod ready;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::attempt::{Attempt, Lifeline};
-use super::containers::Containers;
-use super::ephemeral::Ephemeral;
-use super::error::CampaignError;
-use super::event::RestartReason;
-use super::local::Local;
-use super::persistent::Persistent;
-use super::ready;
+use self::containers::Containers;
+use self::ephemeral::Ephemeral;
+use self::local::Local;
+use self::persistent::Persistent;
+use crate::campaign::attempt::{Attempt, Lifeline};
+use crate::campaign::error::CampaignError;
+use crate::campaign::event::RestartReason;
 use crate::cancel::Cancel;
 use crate::engine::container::{COMPOSE_PROJECT, Docker};
 use crate::engine::invocation::Invocation;

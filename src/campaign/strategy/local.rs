@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::attempt::{Attempt, Lifeline};
-use super::error::CampaignError;
+use crate::campaign::attempt::{Attempt, Lifeline};
+use crate::campaign::error::CampaignError;
 use crate::cancel;
 use crate::engine::invocation::Invocation;
 use crate::engine::process::capture;

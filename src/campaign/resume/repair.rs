@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::drift::place;
 use super::found::FoundRun;
-use super::opening::{experiments, planned};
-use super::plan::{Experiment, Plan, identity};
-use super::secret::hidden;
+use crate::campaign::opening::{experiments, planned};
+use crate::campaign::plan::{Experiment, Plan, identity};
+use crate::campaign::secret::hidden;
 use crate::record::{
     CampaignState, Instance, Outcome, PlannedRun, RecordedExperiment, RecordedRun, RunState,
     Standing,
@@ -187,12 +187,12 @@ fn by_configuration(
     plan: &Plan,
     taken: &HashSet<(String, u32, u32)>,
 ) -> (String, (String, u32, u32)) {
-    let free = |run: &&super::plan::Run| {
+    let free = |run: &&crate::campaign::plan::Run| {
         let experiment = plan.experiment(**run);
         given(experiment) == found.config
             && !taken.contains(&(experiment.hash.clone(), experiment.repetition, run.cycle))
     };
-    let candidates: Vec<&super::plan::Run> = plan.runs.iter().filter(free).collect();
+    let candidates: Vec<&crate::campaign::plan::Run> = plan.runs.iter().filter(free).collect();
     let same_place = candidates.iter().find(|run| run.position == found.position);
     if let Some(run) = same_place.or(candidates.first()) {
         let experiment = plan.experiment(**run);

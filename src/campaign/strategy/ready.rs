@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::containers::Containers;
-use super::error::CampaignError;
+use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
 use crate::engine::ASKING;
 use crate::engine::container::COMPOSE_PROJECT;

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::plan::{Plan, Run};
+use crate::campaign::plan::{Plan, Run};
 use crate::yaml::keys::nearest;
 
 /// The patterns as they were said.
@@ -128,9 +128,9 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::file::Structure;
-    use super::super::plan::{self, identify};
     use super::*;
+    use crate::campaign::file::Structure;
+    use crate::campaign::plan::{self, identify};
 
     /// Positions 1 to 6: a (vllm), b[1] (pytorch), 7 (pytorch), twice.
     fn chosen(only: &[&str], skip: &[&str]) -> Result<Vec<u32>, Unmatched> {

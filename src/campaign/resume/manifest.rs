@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::decided::Campaign;
 use super::drift::Recorded;
-use super::error::CampaignError;
-use super::plan::{Plan, Run};
-use super::run_folder::slug;
-use super::runner::now;
+use crate::campaign::decided::Campaign;
+use crate::campaign::error::CampaignError;
+use crate::campaign::plan::{Plan, Run};
+use crate::campaign::run_folder::slug;
+use crate::campaign::runner::now;
 use crate::durable::{self, Flush};
 use crate::record::{Known, Outcome, RecordedRun, RunState, Standing};
 
