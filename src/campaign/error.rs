@@ -73,6 +73,10 @@ pub(crate) enum CampaignError {
     Unfinished { campaign: String, done: usize, total: usize },
     #[error("there is nothing to resume: {reason}")]
     NothingToResume { reason: String },
+    #[error("several campaigns are unfinished:{}", listed(files))]
+    SeveralUnfinished { files: Vec<PathBuf> },
+    #[error("the only unfinished campaign is `{campaign}` in `{}`", file.display())]
+    Elsewhere { campaign: String, file: PathBuf },
     #[error("there is no run `{wanted}`")]
     NoSuchRun { wanted: String },
     #[error("{reason}")]
@@ -111,4 +115,8 @@ pub(crate) enum CampaignError {
     Record(#[from] RecordError),
     #[error("teardown left something behind: {what}")]
     LeftBehind { what: String, command: String },
+}
+
+fn listed(files: &[PathBuf]) -> String {
+    files.iter().map(|file| format!("\n  {}", file.display())).collect()
 }

@@ -46,6 +46,11 @@ pub(crate) enum Event {
         service: Option<String>,
         log: PathBuf,
     },
+    /// The user wants the end: the run is asked to end, and ended after its grace.
+    Stopping {
+        run: String,
+        grace_seconds: f64,
+    },
     /// A held container had to be started again before a run.
     ServiceRestarted {
         service: String,
@@ -127,7 +132,7 @@ pub(crate) struct Summary {
     pub campaign: String,
     pub campaign_id: String,
     pub strategy: String,
-    /// `finished` or `interrupted`.
+    /// `finished`, `interrupted`, or `partial`: everything that was chosen is done.
     pub state: &'static str,
     pub total: usize,
     pub completed: usize,
@@ -144,6 +149,8 @@ pub(crate) struct Summary {
     /// The keys that the lines of `experiments` are grouped by; none: by experiment.
     pub grouped_by: Vec<String>,
     pub experiments: Vec<ExperimentSummary>,
+    /// The runs that failed, in the plan's order.
+    pub failures: Vec<FailedRun>,
     /// How often each held container had to be started again.
     pub restarts: Vec<(String, u32)>,
     pub time: TimeSpent,
@@ -152,6 +159,18 @@ pub(crate) struct Summary {
     /// What to change, if anything.
     pub advice: Option<String>,
     pub results: PathBuf,
+}
+
+/// A run that failed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct FailedRun {
+    pub run: String,
+    pub experiment: String,
+    pub cycle: u32,
+    pub position: u32,
+    /// A verdict's word.
+    pub verdict: String,
+    pub exit_code: Option<i32>,
 }
 
 /// The runs of one experiment.

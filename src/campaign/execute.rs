@@ -74,6 +74,9 @@ pub(crate) async fn execute(
     done = done.and(write_manifest(campaign, &mut store));
     let mut summary = summary::of(campaign, &instance, &recorded, state);
     summary.left_out = resume::left_out(&missing, runs);
+    if done.is_ok() && summary.left_out > 0 && summary.left_out == summary.remaining {
+        summary.state = "partial";
+    }
     summary.seconds = since(began);
     summary.restarts = restarts;
     summary.time = time;
@@ -99,6 +102,10 @@ async fn work(
     cancel: &Cancel,
     time: &mut TimeSpent,
 ) -> (Result<(), CampaignError>, Vec<(String, u32)>) {
+    if runs.is_empty() {
+        // The campaign has become smaller: there is nothing to start anything for.
+        return (Ok(()), Vec::new());
+    }
     let (mut strategy, guard) = match strategy(campaign, instance) {
         Ok(pair) => pair,
         Err(error) => return (Err(error), Vec::new()),

@@ -7,6 +7,8 @@ use crate::record::Taken;
 
 /// Above this part of the commands' time, containers that stay are worth their lesser isolation.
 const WORTH_IT: f64 = 0.10;
+/// Seconds of a campaign that are worth a thought.
+const WORTH_A_THOUGHT: f64 = 30.0;
 /// Overheads that differ by less are the same.
 const TOO_CLOSE: f64 = 0.9;
 
@@ -47,6 +49,9 @@ pub(crate) fn advice(strategy: &str, overheads: &[Overhead]) -> Option<String> {
     let of = |name: &str| overheads.iter().find(|it| it.strategy == name);
     let own = of(&ephemeral).filter(|_| strategy == ephemeral)?;
     let share = own.share.filter(|share| *share > WORTH_IT)?;
+    if own.seconds * f64::from(own.runs) < WORTH_A_THOUGHT {
+        return None;
+    }
     let percent = (share * 100.0).round();
     let measured = match of(&persistent) {
         // It was tried and was no better.
@@ -81,13 +86,15 @@ mod tests {
     #[test]
     fn above_a_tenth_of_the_commands_time_persistent_containers_are_advised() {
         let advised = |strategy: &str, all: &[Taken]| advice(strategy, &Overhead::of(all));
-        let heavy = taken("ephemeral", 12.0, 10.0);
+        let heavy = taken("ephemeral", 1200.0, 1000.0);
         let said = advised("ephemeral", std::slice::from_ref(&heavy)).unwrap();
         assert!(said.contains("20 %") && said.contains("--container-strategy persistent"));
-        assert_eq!(advised("ephemeral", &[taken("ephemeral", 10.9, 10.0)]), None);
+        assert_eq!(advised("ephemeral", &[taken("ephemeral", 1090.0, 1000.0)]), None);
         assert_eq!(advised("persistent", &[heavy.clone(), taken("persistent", 20.0, 10.0)]), None);
-        let better = advised("ephemeral", &[heavy.clone(), taken("persistent", 10.5, 10.0)]);
-        assert!(better.unwrap().ends_with("where it took 0.05 s instead of 0.20"));
-        assert_eq!(advised("ephemeral", &[heavy, taken("persistent", 12.5, 10.0)]), None);
+        let better = advised("ephemeral", &[heavy.clone(), taken("persistent", 1050.0, 1000.0)]);
+        assert!(better.unwrap().ends_with("where it took 5.00 s instead of 20.00"));
+        assert_eq!(advised("ephemeral", &[heavy, taken("persistent", 1250.0, 1000.0)]), None);
+        // Half of hardly anything.
+        assert_eq!(advised("ephemeral", &[taken("ephemeral", 15.0, 10.0)]), None);
     }
 }

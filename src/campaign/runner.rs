@@ -199,13 +199,15 @@ impl Runner<'_> {
         if let Some(kept_out) = self.wait_for_gpus(run, attempt).await? {
             return Ok((began, kept_out));
         }
-        let observed = watch::run(attempt, self.strategy, self.settings, self.cancel).await?;
+        let observed =
+            watch::run(attempt, self.strategy, self.settings, self.report, self.cancel).await?;
         let never_began = observed.started.is_none() && observed.stopped.is_none();
         // A held container may die in the moment before the exec; then the run did not begin, and
         // it may try once more in the container that is started again.
         if never_began && let Some(reason) = self.strategy.prepare(attempt, self.cancel).await? {
             self.report_restart(attempt, reason);
-            let again = watch::run(attempt, self.strategy, self.settings, self.cancel).await?;
+            let again =
+                watch::run(attempt, self.strategy, self.settings, self.report, self.cancel).await?;
             return Ok((began, again));
         }
         Ok((began, observed))
@@ -282,6 +284,12 @@ impl Runner<'_> {
         self.count(&outcome);
         let failed = verdict != Verdict::Completed;
         let unreadable = result.is_none() && attempt.folder.join(run_folder::RESULT).exists();
+        let hint = match verdict {
+            Verdict::Completed | Verdict::NoResult if unreadable => {
+                Some("result.json is there, but it is not JSON of this run")
+            }
+            other => other.hint(&lines),
+        };
         (self.report)(Event::RunEnded {
             run: attempt.run.clone(),
             experiment: self.plan.experiment(run).name.clone(),
@@ -298,12 +306,7 @@ impl Runner<'_> {
             result,
             log: observed.log.clone(),
             last_lines: if failed { lines } else { Vec::new() },
-            hint: match verdict {
-                Verdict::Completed | Verdict::NoResult if unreadable => {
-                    Some("result.json is there, but it is not JSON of this run".to_owned())
-                }
-                other => other.hint().map(str::to_owned),
-            },
+            hint: hint.map(str::to_owned),
         });
         if verdict == Verdict::GpuLost {
             self.strategy.lost_gpu(attempt);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::decided::Campaign;
-use super::event::{ExperimentSummary, Summary, TimeSpent};
+use super::event::{ExperimentSummary, FailedRun, Summary, TimeSpent};
 use super::instance::Instance;
 use super::plan::Experiment;
 use super::verdict::Verdict;
@@ -44,11 +44,23 @@ pub(crate) fn of(
         seconds: 0.0,
         grouped_by: campaign.settings.group_by.clone(),
         experiments: experiments(campaign, &runs),
+        failures: runs.iter().filter(|run| run.state == RunState::Failed).map(failure).collect(),
         restarts: Vec::new(),
         time: TimeSpent::default(),
         overheads: Vec::new(),
         advice: None,
         results: instance.results.clone(),
+    }
+}
+
+fn failure(run: &&RecordedRun) -> FailedRun {
+    FailedRun {
+        run: run.run.clone(),
+        experiment: run.name.clone(),
+        cycle: run.cycle,
+        position: run.position,
+        verdict: run.verdict.clone().unwrap_or_default(),
+        exit_code: run.exit_code,
     }
 }
 

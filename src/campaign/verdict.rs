@@ -86,7 +86,9 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
         (Some(Stopped::NotFree), _) => Verdict::GpuBusy,
         (Some(Stopped::NoGpu), _) => Verdict::GpuLost,
         (_, Some(ended)) => by_mark(evidence, ended),
-        (Some(Stopped::TimeLimit), None) => Verdict::TimedOut,
+        (Some(Stopped::TimeLimit), None) if evidence.started => Verdict::TimedOut,
+        // Longer than the limit, and no sign that the command ever began.
+        (Some(Stopped::TimeLimit), None) => Verdict::NotStarted,
         (None, None) if evidence.started => by_client(evidence),
         (None, None) => never_began(evidence),
     }
@@ -172,10 +174,15 @@ impl Verdict {
         }
     }
 
-    /// What a person can do about it.
-    pub(crate) fn hint(self) -> Option<&'static str> {
+    /// What a person can do about it, by the verdict and the last words of the log.
+    pub(crate) fn hint(self, last_lines: &[String]) -> Option<&'static str> {
+        let said = |words: &str| last_lines.iter().any(|line| line.contains(words));
         match self {
             Self::Completed | Self::Failed | Self::Interrupted => None,
+            Self::NotStarted if said("could not select device driver") => Some(
+                "the engine can't hand out GPUs: install the NVIDIA Container Toolkit; `lem doctor` \
+                 says what is missing",
+            ),
             Self::NotStarted => Some(
                 "the command never began; if the image's ENTRYPOINT is a server that takes no \
                  command, add `x-lem: {entrypoint: none}` to the service",

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::attempt::{Attempt, Lifeline};
 use super::error::CampaignError;
+use super::event::Event;
 use super::run_folder;
 use super::settings::Settings;
 use super::strategy::Strategy;
@@ -73,6 +74,7 @@ pub(crate) async fn run(
     attempt: &Attempt,
     strategy: &mut Strategy,
     settings: &Settings,
+    report: &mut dyn FnMut(Event),
     cancel: &Cancel,
 ) -> Result<Observed, CampaignError> {
     let log = attempt.folder.join(run_folder::LOG);
@@ -90,6 +92,10 @@ pub(crate) async fn run(
         () = silence(attempt, &log, settings.idle_timeout) => Some(Stopped::Silence),
         () = limit(attempt) => Some(Stopped::TimeLimit),
     };
+    if stopped == Some(Stopped::User) {
+        let (run, grace_seconds) = (attempt.run.clone(), attempt.grace.as_secs_f64());
+        report(Event::Stopping { run, grace_seconds });
+    }
     let exit = finish(attempt, lifeline, &mut child, stopped).await;
     let elapsed = began.elapsed();
     let ended: Option<EndedMark> = read_mark(&attempt.folder.join(ENDED_FILE));

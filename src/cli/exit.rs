@@ -44,6 +44,8 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::ReadOnlyResults(_)
         | E::Unfinished { .. }
         | E::NothingToResume { .. }
+        | E::SeveralUnfinished { .. }
+        | E::Elsewhere { .. }
         | E::Finished { .. }
         | E::ChosenDone { .. }
         | E::Drifted { .. }
@@ -110,7 +112,9 @@ fn gpu(error: &GpuError) -> u8 {
 pub(super) fn hint(error: &CampaignError) -> Option<String> {
     use CampaignError as E;
     let hint = match error {
-        E::NoCampaignFile { .. } => "name the file: `lem campaign FILE`".to_owned(),
+        E::NoCampaignFile { .. } => {
+            "name the file: `lem campaign FILE`; `lem init` writes one to begin with".to_owned()
+        }
         E::NoMatch { .. } => "quote a pattern only where lem should expand it".to_owned(),
         E::Unnamed { .. } => "give it one: `--campaign-name NAME`".to_owned(),
         E::NamedTwice { .. } => {
@@ -148,13 +152,25 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
             "stop it (`docker stop {container}`), or let Compose recreate it: `--replace-running`"
         ),
         E::OneOff { container, .. } => format!("remove it: `docker rm -f {container}`"),
+        E::Busy { what, .. } if what.starts_with("project") => {
+            "wait for it (`lem status`), or use a Compose project of your own: `--project-name NAME`"
+                .to_owned()
+        }
         E::Busy { holder, .. } | E::Lock(LockError::Held { holder }) => {
-            format!("wait for it, or end it: `kill {}`", holder.pid)
+            format!("wait for it (`lem status`), or end it: `kill {}`", holder.pid)
         }
         E::Unfinished { .. } => {
             "`--resume` goes on with it, `--fresh` starts anew and keeps its results".to_owned()
         }
-        E::NothingToResume { .. } => "start it: `lem campaign FILE`".to_owned(),
+        E::NothingToResume { .. } => {
+            "`lem campaign FILE` starts one; `lem resume --retry-failed FILE` tries again what failed in \
+             one that is finished"
+                .to_owned()
+        }
+        E::SeveralUnfinished { .. } => "name one: `lem resume FILE`".to_owned(),
+        E::Elsewhere { file, .. } => {
+            format!("go on with it: `lem resume {}`, or `--yes`", file.display())
+        }
         E::Finished { failed, .. } | E::ChosenDone { failed, .. } => all_done(*failed),
         E::Drifted { .. } => {
             "`--accept-changes` goes on with it as it is now, `--fresh` starts it anew; both keep \

@@ -89,16 +89,21 @@ impl Known {
 pub(super) fn all() -> (Vec<Known>, Vec<String>) {
     let (mut found, mut notes) = (Vec::new(), Vec::new());
     let here = std::env::current_dir().unwrap_or_default();
-    let mut gone = 0;
+    let mut gone = Vec::new();
     for noted in records(&here).into_values() {
         match look(&noted, &here) {
             Ok(Some(mut executions)) => found.append(&mut executions),
-            Ok(None) => gone += 1,
+            Ok(None) => gone.push(noted.record.display().to_string()),
             Err(error) => notes.push(format!("note: skipped: {}", with_causes(&error))),
         }
     }
-    if gone > 0 {
-        notes.push(format!("note: skipped {gone} whose records are not there any more"));
+    if let [first, rest @ ..] = gone.as_slice() {
+        let more =
+            if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        notes.push(format!(
+            "note: skipped, because the record is not there any more: {first}{more}; `lem repair` \
+             makes one from results"
+        ));
     }
     found.sort_by(|a, b| b.instance.started_at.cmp(&a.instance.started_at));
     (found, notes)

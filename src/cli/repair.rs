@@ -108,6 +108,7 @@ fn repair(arguments: &Arguments) -> Result<u8, CampaignError> {
             return Ok(exit::DONE);
         }
         work.act(&path, aside.as_deref())?;
+        render::say(&format!("written: {}", path.display()));
     }
     if arguments.json {
         render::json(&work.report(aside.as_deref()));

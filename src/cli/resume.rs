@@ -9,9 +9,11 @@ use serde::Deserialize;
 use super::campaign::{self, Manner, Named, Scope};
 use super::flags::Flags;
 use super::locks::{self, local_state};
+use super::runtime::block_on_with;
 use super::{exit, render};
 use crate::campaign::decided::record_of;
 use crate::campaign::error::CampaignError;
+use crate::cancel::Cancel;
 use crate::lock::Holder;
 use crate::record::Store;
 
@@ -32,18 +34,26 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
+    let hangup = arguments.manner.session();
+    block_on_with(hangup, async |cancel| Box::pin(drive(arguments, cancel)).await)
+}
+
+async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignError> {
     let file = match &arguments.file {
         Some(file) => file.clone(),
-        None => match find(&arguments) {
-            Ok(Some(file)) => file,
-            Ok(None) => {
+        None => match find(&arguments)? {
+            Some(file) => file,
+            None => {
                 render::say("nothing was started");
-                return ExitCode::from(exit::DONE);
+                return Ok(exit::DONE);
             }
-            Err(error) => return render::error(&error),
         },
     };
-    campaign::run(campaign::Arguments {
+    tokio::task::yield_now().await;
+    if let Some(signal) = cancel.now() {
+        return Err(CampaignError::Cancelled { signal });
+    }
+    let resumed = campaign::Arguments {
         files: vec![file],
         flags: arguments.flags,
         resume: true,
@@ -52,7 +62,8 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         scope: arguments.scope,
         validate_only: false,
         manner: arguments.manner,
-    })
+    };
+    campaign::drive(resumed, cancel).await
 }
 
 /// Where a campaign of this machine is.
@@ -91,9 +102,12 @@ fn find(arguments: &Arguments) -> Result<Option<PathBuf>, CampaignError> {
         });
     };
     let what = format!("campaign `{}` in {}", found.name, found.file.display());
-    if arguments.manner.is_answered() || arguments.manner.dry_run || !render::can_ask() {
+    if arguments.manner.is_answered() || arguments.manner.dry_run {
         render::say(&format!("no campaign is unfinished here; going on with {what}"));
         return Ok(Some(found.file));
+    }
+    if !render::can_ask() {
+        return Err(CampaignError::Elsewhere { campaign: found.name, file: found.file });
     }
     Ok(render::ask_elsewhere(&what).then_some(found.file))
 }
@@ -112,16 +126,9 @@ fn one(found: Vec<Unfinished>) -> Result<Option<Unfinished>, CampaignError> {
             _ => Ok(None),
         },
         1 => Ok(idle.pop()),
-        _ => {
-            let names: Vec<String> =
-                idle.iter().map(|f| format!("  {}", f.file.display())).collect();
-            Err(CampaignError::NothingToResume {
-                reason: format!(
-                    "several campaigns are unfinished; name one:\n{}",
-                    names.join("\n")
-                ),
-            })
-        }
+        _ => Err(CampaignError::SeveralUnfinished {
+            files: idle.into_iter().map(|f| f.file).collect(),
+        }),
     }
 }
 

@@ -33,7 +33,10 @@ where
             Ok(cancel) => cancel,
             Err(error) => return render::failure_of_start(&error),
         };
-        match (work(&cancel).await, cancel.now()) {
+        let done = work(&cancel).await;
+        // A signal that came while a question was asked is seen only now.
+        tokio::task::yield_now().await;
+        match (done, cancel.now()) {
             (Ok(code), _) => ExitCode::from(code),
             (Err(error @ CampaignError::Interrupted { .. }), _) | (Err(error), None) => {
                 render::error(&error)

@@ -57,7 +57,7 @@ pub(crate) enum Notice {
     #[error("time limit of {}s reached, stopping the run", limit.as_secs_f64())]
     TimeLimit { limit: Duration },
     /// The lifeline ends the run.
-    #[error("the lem that started this run lets go of it, stopping the run")]
+    #[error("stopping the run: the lem that started it ends it, or is gone itself")]
     LifelineCut,
     /// The run is over, but its mark is missing.
     #[error("cannot write how this run ended to `{}`", dir.display())]

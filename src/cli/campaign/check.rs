@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::campaign::decided::Campaign;
 use crate::campaign::error::CampaignError;
-use crate::campaign::file::ContainerStrategy;
+use crate::campaign::file::{CampaignFile, ContainerStrategy};
 use crate::campaign::instance::Instance;
-use crate::campaign::plan::Plan;
+use crate::campaign::plan::{Experiment, Plan};
 use crate::campaign::settings::Settings;
 
 /// What can be known to fail before anything starts.
@@ -26,6 +26,18 @@ pub(super) fn check(campaign: &Campaign) -> Result<(), CampaignError> {
         }
         _ => Ok(()),
     }
+}
+
+/// What is probably forgotten, if anything: the default command needs a `workload`, unless the image
+/// brings a `lem` that does not.
+pub(super) fn doubt(file: &CampaignFile, plan: &Plan) -> Option<String> {
+    let idle = |experiment: &&Experiment| !experiment.config.contains_key("workload");
+    let idle = plan.experiments.iter().find(idle).filter(|_| file.command.is_none())?;
+    Some(format!(
+        "note: `{}` has no `workload` and the campaign no `command`, so its image must bring a `lem` \
+         of its own that knows what to do",
+        idle.name
+    ))
 }
 
 /// Every place of every command, before the first run rather than in the morning.

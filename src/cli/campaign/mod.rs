@@ -18,7 +18,7 @@ use self::check::check;
 pub(super) use self::course::Scope;
 use self::course::course;
 pub(super) use self::decide::decide;
-use self::decide::locate;
+use self::decide::{Decided, locate};
 pub(super) use self::named::Named;
 use self::start::start;
 use super::detach::Shown;
@@ -101,6 +101,15 @@ impl Manner {
         if self.json { Shown::Json } else { Shown::Text }
     }
 
+    /// Leaves the session of the terminal, if this is the lem that goes on without one.
+    pub(super) fn session(&self) -> Hangup {
+        if self.detached {
+            detach::leave_session();
+            return Hangup::Ignored;
+        }
+        Hangup::Inherited
+    }
+
     /// Whether everything was asked and answered.
     pub(super) fn is_answered(&self) -> bool {
         self.yes || self.detached
@@ -128,16 +137,12 @@ impl Manner {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    let hangup = if arguments.manner.detached {
-        detach::leave_session();
-        Hangup::Ignored
-    } else {
-        Hangup::Inherited
-    };
+    let hangup = arguments.manner.session();
     block_on_with(hangup, async |cancel| Box::pin(drive(arguments, cancel)).await)
 }
 
-async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignError> {
+/// From the arguments to the exit code.
+pub(super) async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignError> {
     let mut flags = arguments.flags.clone();
     let named = Named::find(&arguments.files, &mut flags)?;
     if arguments.validate_only {
@@ -156,21 +161,48 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
     let name = &named.file.campaign_name;
     let (past, runs) = course(&arguments.scope, cycles, name, &mut decided, before)?;
     let audience = decided.audience.clone();
+    let doubt = check::doubt(&named.file, &decided.plan).filter(|_| !arguments.manner.detached);
     let (campaign, rows) = locate(decided, named, past, &runs, cancel).await?;
     check(&campaign)?;
     if arguments.manner.dry_run {
         return dry_run(&campaign, &runs);
+    }
+    if let Some(doubt) = doubt {
+        render::say(&doubt);
     }
     let source = source_of(&rows, "docker.strategy");
     let manner = &arguments.manner;
     start(campaign, &runs, source, audience, manner, campaign_lock, cancel).await
 }
 
+/// Makes every choice, and fills in every command once.
+pub(super) fn checked(
+    manners: Manners,
+    flags: Flags,
+    named: &Named,
+) -> Result<Decided, CampaignError> {
+    let decided = decide(manners, flags, named, None)?;
+    check::places(&decided.plan, &decided.chosen.settings)?;
+    Ok(decided)
+}
+
 /// Reads and checks the files.
 fn validate(arguments: &Arguments, flags: Flags, named: &Named) -> Result<u8, CampaignError> {
-    let decided = decide(arguments.manner.manners(), flags, named, None)?;
-    check::places(&decided.plan, &decided.chosen.settings)?;
+    let decided = checked(arguments.manner.manners(), flags, named)?;
     let plan = &decided.plan;
+    if let Some(doubt) = check::doubt(&named.file, plan) {
+        render::say(&doubt);
+    }
+    if arguments.manner.json {
+        render::json(&serde_json::json!({
+            "campaign": named.file.campaign_name,
+            "file": named.path,
+            "experiments": plan.experiments.len(),
+            "cycles": plan.cycles,
+            "runs": plan.runs.len(),
+        }));
+        return Ok(exit::DONE);
+    }
     render::out(&format!(
         "{} is valid: {} × {} = {}",
         named.path.display(),

@@ -109,9 +109,15 @@ async fn agreed(
         return Err(CampaignError::NoAnswer);
     }
     let asking = tokio::task::spawn_blocking(render::ask_start);
-    tokio::select! {
-        answer = asking => Ok(answer.unwrap_or(false)),
-        signal = cancel.raised() => Err(CampaignError::Cancelled { signal }),
+    let answer = tokio::select! {
+        answer = asking => answer.unwrap_or(false),
+        signal = cancel.raised() => return Err(CampaignError::Cancelled { signal }),
+    };
+    // Ctrl-C ends the question too, and may be seen a moment later.
+    tokio::task::yield_now().await;
+    match cancel.now() {
+        Some(signal) => Err(CampaignError::Cancelled { signal }),
+        None => Ok(answer),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::campaign::plan::Experiment;
 use crate::campaign::settings::{RunnerKind, Settings};
 use crate::campaign::site::service_of;
 use crate::cancel::Cancel;
-use crate::cli::campaign::Named;
+use crate::cli::campaign::{Named, checked};
 use crate::cli::exit;
 use crate::cli::flags::{self, Flags};
 use crate::cli::render::counted;
@@ -115,6 +115,11 @@ fn campaign(named: Option<&Path>, flags: &mut Flags) -> Campaign {
     let gathered = experiments::gather(&found.file, &found.base, flags.backend.as_deref());
     let (finding, experiments) = match gathered {
         Ok(experiments) => {
+            if let Err(error @ CampaignError::Place(_)) =
+                checked(Manners::default(), flags.clone(), &found)
+            {
+                return without(wrong(check, &error));
+            }
             let count = counted(experiments.len(), "experiment");
             let words = format!("{}: {count}", found.path.display());
             (Finding::fine(check, words), Some(experiments))

@@ -58,7 +58,7 @@ pub(super) fn ask(said: Said, default_name: &str) -> Result<Choices, NoAnswers> 
 
 fn load() -> Result<Load, NoAnswers> {
     let chosen = Select::new()
-        .with_prompt("What runs in the containers?")
+        .with_prompt("What runs in the containers (arrow keys, Enter)")
         .items([
             "lem's built-in load, in an empty image: runs anywhere",
             "a program in an image of your own",
@@ -79,7 +79,7 @@ fn load() -> Result<Load, NoAnswers> {
 
 fn strategy() -> Result<ContainerStrategy, NoAnswers> {
     let chosen = Select::new()
-        .with_prompt("Containers?")
+        .with_prompt("Which containers (arrow keys, Enter)")
         .items([
             "ephemeral: a fresh one for every run",
             "persistent: one per service for the whole campaign",

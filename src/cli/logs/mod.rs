@@ -6,6 +6,7 @@ mod follow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -16,14 +17,17 @@ use super::runtime::block_on;
 use super::{exit, render};
 use crate::campaign::error::CampaignError;
 use crate::campaign::run_folder;
-use crate::record::RunState;
+use crate::record::{RunState, SeenRun};
+
+/// How often it is looked whether another run has begun.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Show what a run says: the one that runs now, the last one, or a named one.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// A run's id, the beginning of one, its place in the order, or an experiment's name
     run: Option<String>,
-    /// Go on until the run ends
+    /// Go on until the run ends; without a run, until the campaign does
     #[arg(short, long)]
     follow: bool,
     /// Only so many lines of the end
@@ -83,18 +87,50 @@ fn show(arguments: &Arguments, stop: &AtomicBool) -> Result<(), CampaignError> {
         let reason = format!("run {} ({}) {what}: {}", run.run, run.name, path.display());
         return Err(CampaignError::NoRun { reason });
     }
-    let (known, position) = (&shelf.known, run.position);
-    let ended = move || {
+    let lines = arguments.lines;
+    if !arguments.follow {
+        Log { path: &path, lines }.copy(&mut std::io::stdout().lock(), Until::Now);
+        return Ok(());
+    }
+    follow(&shelf.known, run, lines, stop);
+    if arguments.run.is_none() {
+        follow_on(&shelf.known, run, stop)?;
+    }
+    Ok(())
+}
+
+/// Copies the log of a run until it has ended.
+fn follow(known: &Known, run: &SeenRun, lines: Option<usize>, stop: &AtomicBool) {
+    let path = known.run_folder(&run.run).join(run_folder::LOG);
+    let ended = || {
         if stop.load(Ordering::Acquire) || !known.is_executed() {
             return true;
         }
         let runs = known.runs().unwrap_or_default();
-        let run = runs.iter().find(|run| run.position == position);
+        let now = runs.iter().find(|it| it.position == run.position);
         // Under a living lem, one that was interrupted waits for its next try.
-        run.is_none_or(|run| matches!(run.state, RunState::Completed | RunState::Failed))
+        now.is_none_or(|now| matches!(now.state, RunState::Completed | RunState::Failed))
     };
-    let until = if arguments.follow { Until::Ended(&ended) } else { Until::Now };
-    let log = Log { path: &path, lines: arguments.lines };
-    log.copy(&mut std::io::stdout().lock(), until);
+    Log { path: &path, lines }.copy(&mut std::io::stdout().lock(), Until::Ended(&ended));
+}
+
+/// The runs that begin after one, until the campaign has ended.
+fn follow_on(known: &Known, first: &SeenRun, stop: &AtomicBool) -> Result<(), CampaignError> {
+    let mut begun = first.started_at.clone();
+    while !stop.load(Ordering::Acquire) {
+        // Asked before the record is read: what a campaign did last is seen after its end too.
+        let executed = known.is_executed();
+        let runs = known.runs()?;
+        let later = runs.iter().filter(|run| run.started_at > begun);
+        match later.min_by_key(|run| &run.started_at) {
+            Some(next) => {
+                render::say(&format!("── {}  {} (cycle {})", next.run, next.name, next.cycle));
+                follow(known, next, None, stop);
+                begun.clone_from(&next.started_at);
+            }
+            None if executed => std::thread::park_timeout(PAUSE),
+            None => return Ok(()),
+        }
+    }
     Ok(())
 }

@@ -101,6 +101,7 @@ impl Progress {
             verdict,
             seconds,
             retried,
+            position,
             last_lines,
             log,
             hint,
@@ -120,10 +121,19 @@ impl Progress {
         }
         let mark = if *verdict == Verdict::Completed { "✓" } else { "✗" };
         let width = self.total.to_string().len();
+        let over = *verdict != Verdict::Interrupted && !retried;
+        let count =
+            if over { format!("{:>width$}", self.done) } else { " ".repeat(width - 1) + "-" };
+        // The run's place in the plan, where it is not its place among the runs of this command.
+        let number = match usize::try_from(*position) {
+            Ok(position) if over && position == self.done => String::new(),
+            _ => format!(" #{position}"),
+        };
         let mut text = format!(
-            "{mark} {:>width$}/{} {experiment} (cycle {cycle})  {}  {}",
-            self.done,
+            "{mark} {}/{}{} {experiment} (cycle {cycle})  {}  {}",
+            count,
             self.total,
+            number,
             human(Duration::from_secs_f64(seconds.max(0.0))),
             word(event),
         );
@@ -202,6 +212,10 @@ fn line(event: &Event) -> Option<String> {
         Event::RetryWaiting { seconds, attempt, .. } => {
             let wait = human(Duration::from_secs_f64(seconds.max(0.0)));
             Some(format!("… try {attempt} in {wait}"))
+        }
+        Event::Stopping { grace_seconds, .. } => {
+            let grace = human(Duration::from_secs_f64(grace_seconds.max(0.0)));
+            Some(format!("… stopping the run, which has {grace} to end by itself"))
         }
         Event::LeftRunning { services, stop_with } => {
             Some(format!("{} left running; to remove: {stop_with}", services.join(", ")))

@@ -8,6 +8,9 @@ use super::{counted, out};
 use crate::campaign::event::Summary;
 use crate::duration::human;
 
+/// Failed runs that are listed; the rest is counted.
+const SHOWN: usize = 10;
+
 /// The summary, on standard output.
 pub(in crate::cli) fn summary(summary: &Summary) {
     let mut table = Table::new();
@@ -39,10 +42,12 @@ pub(in crate::cli) fn summary(summary: &Summary) {
         0 => String::new(),
         n => format!(", {n} still to do"),
     };
+    failures(summary);
+    let state = if summary.state == "partial" { "partly done" } else { summary.state };
     out(&format!(
         "{} {}: {} of {} runs completed, {} failed{remaining}, in {}",
         summary.campaign,
-        summary.state,
+        state,
         summary.completed,
         summary.total,
         summary.failed,
@@ -70,7 +75,9 @@ pub(in crate::cli) fn summary(summary: &Summary) {
         unless_none(", gate", time.gate),
         unless_none(", retries", time.retries),
     ));
-    for overhead in &summary.overheads {
+    // One strategy alone has nothing to be compared with.
+    let compared = summary.completed > 0 && summary.overheads.len() > 1;
+    for overhead in summary.overheads.iter().filter(|_| compared || summary.advice.is_some()) {
         let share =
             overhead.share.map(|share| format!(", {:.0} % of the commands' time", share * 100.0));
         out(&format!(
@@ -85,6 +92,24 @@ pub(in crate::cli) fn summary(summary: &Summary) {
         out(&format!("advice: {advice}"));
     }
     out(&format!("results: {}", summary.results.display()));
+}
+
+/// The runs that failed, and how to try them again.
+fn failures(summary: &Summary) {
+    for run in summary.failures.iter().take(SHOWN) {
+        let code = run.exit_code.filter(|_| run.verdict == "failed");
+        let code = code.map(|code| format!("({code})")).unwrap_or_default();
+        let (id, name, cycle) = (&run.run, &run.experiment, run.cycle);
+        out(&format!("  ✗ {id}  {name} (cycle {cycle})  {}{code}", run.verdict));
+    }
+    match summary.failures.len() {
+        0 => {}
+        n if n > SHOWN => out(&format!("  … and {} more", n - SHOWN)),
+        _ => {}
+    }
+    if !summary.failures.is_empty() {
+        out("try them again: `lem resume --retry-failed`; see why: `lem logs RUN`\n");
+    }
 }
 
 fn unless_none(what: &str, seconds: f64) -> String {

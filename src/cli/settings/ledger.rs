@@ -1,6 +1,7 @@
 //! Choosing a setting among the places that can say it, and remembering which one did.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -133,6 +134,12 @@ impl Ledger {
                 if said[name] == default[name] { Source::Default } else { Source::Campaign };
             self.0.push(Row { key, value: said[name].clone(), source });
         }
+    }
+
+    /// A path that the campaign file alone can say.
+    pub(super) fn place(&mut self, key: &'static str, path: &Path, default: bool) {
+        let source = if default { Source::Default } else { Source::Campaign };
+        self.note(key, source, Some(&path));
     }
 
     fn note<T: Serialize>(&mut self, key: &'static str, source: Source, value: Option<&T>) {

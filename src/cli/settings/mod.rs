@@ -14,7 +14,7 @@ use self::ledger::{Ledger, Said};
 pub(super) use self::ledger::{Row, Source};
 use super::flags::Flags;
 use crate::campaign::error::CampaignError;
-use crate::campaign::file::{CampaignFile, Execution, HealthCheck, Retry, Structure};
+use crate::campaign::file::{CampaignFile, Execution, HealthCheck, Io, Retry, Structure};
 use crate::campaign::settings::{ColdStart, Foreign, Notifications, RunnerKind, Settings};
 use crate::duration::Time;
 
@@ -107,6 +107,7 @@ impl Layers {
         let order = self.order(file, flags, &mut ledger);
         let settings = self.settings(file, base, flags, manners, &mut ledger);
         ledger.redact("notifications.webhook_url");
+        ledger.0.sort_by_key(|row| row.key);
         Chosen { settings, order, rows: ledger.0 }
     }
 
@@ -206,6 +207,22 @@ impl Layers {
         );
         let runner = Said::flag(flags, "LEM_RUNNER", flags.runner);
         let runner = ledger.or("runner", runner, [None, None, None], RunnerKind::Docker);
+        let configs_dir = plain(&base.join(&file.io.configs_dir));
+        let state_dir = plain(&base.join(&file.io.state_dir));
+        let io = Io::default();
+        ledger.place("io.configs_dir", &configs_dir, file.io.configs_dir == io.configs_dir);
+        ledger.place("io.state_dir", &state_dir, file.io.state_dir == io.state_dir);
+        let manifest = Path::new(&file.io.manifest_filename);
+        ledger.place(
+            "io.manifest_filename",
+            manifest,
+            file.io.manifest_filename == io.manifest_filename,
+        );
+        let command = file
+            .command
+            .clone()
+            .unwrap_or_else(|| default_command(dataset.as_deref(), num_samples));
+        ledger.or("command", Said::never(), [file.command.clone(), None, None], command.clone());
         let time = |time: Option<Time>| time.unwrap_or_default().0;
         Settings {
             runner,
@@ -234,16 +251,13 @@ impl Layers {
             group_by,
             notifications: self.notifications(file, ledger),
             results_dir: plain(&results_dir),
-            configs_dir: plain(&base.join(&file.io.configs_dir)),
-            state_dir: plain(&base.join(&file.io.state_dir)),
+            configs_dir,
+            state_dir,
             manifest_filename: file.io.manifest_filename.clone(),
             warmup_prompts: execution.warmup_prompts.unwrap_or_default(),
             warmup_timeout: time(execution.warmup_timeout_seconds),
             base: base.to_owned(),
-            command: file
-                .command
-                .clone()
-                .unwrap_or_else(|| default_command(dataset.as_deref(), num_samples)),
+            command,
             dataset,
             num_samples,
             verbosity: self.verbosity(manners.verbosity, ledger),
