@@ -7,6 +7,9 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
 
+/// 100 years.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// A length of time read from a file or a flag.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
 pub(crate) struct Time(pub Duration);
@@ -26,7 +29,9 @@ impl From<Time> for Duration {
 
 /// A text that is no length of time.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no length of time; write seconds (`90`) or units (`2h`, `1m 30s`)")]
+#[error(
+    "`{0}` is no length of time; write seconds (`90`) or units (`2h`, `1m 30s`), at most 100 years"
+)]
 pub(crate) struct NotATime(String);
 
 impl FromStr for Time {
@@ -34,11 +39,15 @@ impl FromStr for Time {
 
     fn from_str(text: &str) -> Result<Self, NotATime> {
         let wrong = || NotATime(text.to_owned());
-        if let Ok(seconds) = text.trim().parse::<f64>() {
-            return Duration::try_from_secs_f64(seconds).map(Self).map_err(|_| wrong());
-        }
-        let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
-        Duration::try_from(signed).map(Self).map_err(|_| wrong())
+        let time = match text.trim().parse::<f64>() {
+            Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?,
+            Err(_) => {
+                let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+                Duration::try_from(signed).map_err(|_| wrong())?
+            }
+        };
+        // Times are added up: a sum must stay a time.
+        if time > LONGEST { Err(wrong()) } else { Ok(Self(time)) }
     }
 }
 
@@ -74,7 +83,7 @@ impl<'de> Deserialize<'de> for Time {
                 f.write_str("seconds, or a time with units like `2h` or `1m 30s`")
             }
             fn visit_u64<E: Error>(self, seconds: u64) -> Result<Time, E> {
-                Ok(Time::seconds(seconds))
+                self.visit_str(&seconds.to_string())
             }
             fn visit_i64<E: Error>(self, seconds: i64) -> Result<Time, E> {
                 self.visit_str(&seconds.to_string())
@@ -117,7 +126,9 @@ mod tests {
 
     #[test]
     fn a_negative_or_senseless_time_is_refused() {
-        for text in ["-1", "-2h", "soon", "", "1d x", "nan", "1e400"] {
+        for text in
+            ["18446744073709551615", "1e12", "-1", "-2h", "soon", "", "1d x", "nan", "1e400"]
+        {
             assert!(text.parse::<Time>().is_err(), "{text}");
         }
     }

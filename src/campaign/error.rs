@@ -118,5 +118,6 @@ pub(crate) enum CampaignError {
 }
 
 fn listed(files: &[PathBuf]) -> String {
-    files.iter().map(|file| format!("\n  {}", file.display())).collect()
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    format!("\n  {}", names.join("\n  "))
 }

@@ -66,10 +66,9 @@ pub(crate) async fn execute(
     }
     let recorded = store.runs(&instance.id)?;
     let missing = resume::missing(&campaign.plan, &recorded, Failures::Stay);
-    let state = match (&done, missing.is_empty()) {
-        (Ok(()), true) => CampaignState::Finished,
-        (Ok(()), false) | (Err(_), _) => CampaignState::Interrupted,
-    };
+    // Whatever ended it: what has nothing left to do is finished.
+    let state =
+        if missing.is_empty() { CampaignState::Finished } else { CampaignState::Interrupted };
     store.campaign_is(&instance.id, state, &now())?;
     done = done.and(write_manifest(campaign, &mut store));
     let mut summary = summary::of(campaign, &instance, &recorded, state);
@@ -102,14 +101,15 @@ async fn work(
     cancel: &Cancel,
     time: &mut TimeSpent,
 ) -> (Result<(), CampaignError>, Vec<(String, u32)>) {
-    if runs.is_empty() {
-        // The campaign has become smaller: there is nothing to start anything for.
-        return (Ok(()), Vec::new());
-    }
     let (mut strategy, guard) = match strategy(campaign, instance) {
         Ok(pair) => pair,
         Err(error) => return (Err(error), Vec::new()),
     };
+    if runs.is_empty() {
+        // Nothing is left to do but to remove what a lem that was killed may still hold.
+        drop(strategy);
+        return (cleaned(guard, report).await, Vec::new());
+    }
     let began = Instant::now();
     let mut gate = Gate::new(&campaign.settings.health, gpus(campaign));
     gate.before_start(cancel).await;
@@ -143,18 +143,28 @@ async fn work(
     drop(strategy);
     report_left_running(campaign, report);
     let ending = Instant::now();
-    let cleaned = match guard {
-        Some(mut guard) => {
-            if done.is_ok() {
-                guard.settle();
-            }
+    let guard = guard.map(|mut guard| {
+        if done.is_ok() {
+            guard.settle();
+        }
+        guard
+    });
+    let cleaned = cleaned(guard, report).await;
+    time.services += since(ending);
+    (done.and(cleaned), restarts)
+}
+
+async fn cleaned(
+    guard: Option<Teardown>,
+    report: &mut dyn FnMut(Event),
+) -> Result<(), CampaignError> {
+    match guard {
+        Some(guard) => {
             report(Event::TeardownStarted);
             guard.finish().await
         }
         None => Ok(()),
-    };
-    time.services += since(ending);
-    (done.and(cleaned), restarts)
+    }
 }
 
 /// The GPUs of each service of the campaign, or those of this process's own children.

@@ -15,6 +15,9 @@ pub(crate) enum GridError {
     /// Overrides for a backend that the grid does not use.
     #[error("`grid.backend_overrides.{backend}` is not one of `grid.backends`")]
     UnknownBackend { backend: String },
+    /// More combinations than fit anywhere.
+    #[error("the grid has {count} combinations; at most {MOST_RUNS} make sense")]
+    TooMany { count: usize },
     /// Two axes write to places that exclude each other.
     #[error("`{key}` is set inside a value that is no mapping")]
     Clash { key: String },
@@ -27,6 +30,20 @@ pub(crate) struct Point {
     pub config: Map<String, Value>,
     /// The value of every axis, for a name.
     pub axes: Vec<(String, Value)>,
+}
+
+/// More runs than anybody waits for: a day has fewer seconds.
+pub(crate) const MOST_RUNS: usize = 1_000_000;
+
+/// How many combinations there are, without making them.
+fn combinations(grid: &Grid, models: usize) -> usize {
+    let product = |axes: &BTreeMap<String, OneOrMany>| {
+        axes.values().map(|axis| axis.values().len()).fold(1, usize::saturating_mul)
+    };
+    let shared = product(&grid.shared).saturating_mul(product(&grid.axes)).saturating_mul(models);
+    let of_backend =
+        |backend| grid.backend_overrides.get(backend).map_or(1, product).saturating_mul(shared);
+    grid.backends.iter().map(of_backend).fold(0, usize::saturating_add)
 }
 
 /// Every combination of the axes; backends outermost, then models, then the other axes by name.
@@ -43,6 +60,10 @@ pub(crate) fn expand(grid: &Grid, model: Option<&str>) -> Result<Vec<Point>, Gri
         Some(models) => models.iter().map(|m| Some(m.as_str())).collect(),
         None => vec![model],
     };
+    let count = combinations(grid, models.len());
+    if count > MOST_RUNS {
+        return Err(GridError::TooMany { count });
+    }
     let none = BTreeMap::new();
     let mut points = Vec::new();
     for backend in &grid.backends {

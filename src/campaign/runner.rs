@@ -56,13 +56,15 @@ impl Runner<'_> {
     /// loop early is an error.
     pub(crate) async fn run(&mut self, runs: &[Run]) -> Result<(), CampaignError> {
         let mut last: Option<(Run, Instant)> = None;
-        for run in runs {
+        for (index, run) in runs.iter().enumerate() {
             if let Some((last, ended)) = last {
                 self.pause(last, *run, ended).await?;
             }
             self.check_cancel()?;
             self.one(*run).await?;
-            self.enough_failures(runs.len())?;
+            if index + 1 < runs.len() {
+                self.enough_failures(runs.len())?;
+            }
             last = Some((*run, Instant::now()));
         }
         Ok(())

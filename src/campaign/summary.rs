@@ -44,7 +44,11 @@ pub(crate) fn of(
         seconds: 0.0,
         grouped_by: campaign.settings.group_by.clone(),
         experiments: experiments(campaign, &runs),
-        failures: runs.iter().filter(|run| run.state == RunState::Failed).map(failure).collect(),
+        failures: runs
+            .iter()
+            .filter(|run| run.state == RunState::Failed)
+            .map(|run| failure(run))
+            .collect(),
         restarts: Vec::new(),
         time: TimeSpent::default(),
         overheads: Vec::new(),
@@ -53,7 +57,7 @@ pub(crate) fn of(
     }
 }
 
-fn failure(run: &&RecordedRun) -> FailedRun {
+fn failure(run: &RecordedRun) -> FailedRun {
     FailedRun {
         run: run.run.clone(),
         experiment: run.name.clone(),

@@ -29,11 +29,22 @@ fn path_of_campaign(state_dir: &Path, campaign: &str) -> Result<PathBuf, Campaig
 }
 
 fn name_of_campaign(state_dir: &Path, campaign: &str) -> String {
-    // However the folder was reached.
-    let folder = state_dir.parent().and_then(|base| base.canonicalize().ok());
-    let folder = folder.unwrap_or_else(|| state_dir.to_owned());
-    let identity = format!("{}\n{campaign}", folder.display());
+    let identity = format!("{}\n{campaign}", real(state_dir).display());
     format!("locks/campaign-{}.lock", short_hash(identity.as_bytes()))
+}
+
+/// The folder however it is reached, and whether or not it is there yet: two lems must not
+/// disagree because the first one makes it.
+fn real(folder: &Path) -> PathBuf {
+    let there = folder.ancestors().find_map(|it| Some((it, it.canonicalize().ok()?)));
+    match there {
+        Some((ancestor, real)) => match folder.strip_prefix(ancestor) {
+            Ok(rest) if rest.as_os_str().is_empty() => real,
+            Ok(rest) => real.join(rest),
+            Err(_) => folder.to_owned(),
+        },
+        None => folder.to_owned(),
+    }
 }
 
 /// Takes the lock of a Compose project: one lem in it at a time.

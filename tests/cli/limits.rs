@@ -58,6 +58,15 @@ fn a_campaign_ends_after_as_many_failures_as_it_may_have() {
 }
 
 #[test]
+fn a_campaign_whose_every_run_was_tried_is_finished_whatever_ended_it() {
+    let scene = Scene::without_containers();
+    scene.scripts(&["false", "exit 3"], "stop_after_failures: 2");
+    let ended = scene.lem(&WORDS).expect(1);
+    assert_eq!(ended.summary()["state"], "finished");
+    scene.lem(&["resume", "--yes"]).expect(2).says(&["--retry-failed"]);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_and_named() {
     let scene = Scene::without_containers();
     scene.write("a.yaml", "backend: x\n");
@@ -72,6 +81,9 @@ fn what_makes_no_sense_is_refused_and_named() {
         ("health_check: {gpu_memory_threshold_pct: 20}", "a share from 50 to 100"),
         ("health_check: {max_used_before_run: 2000}", "as in `2GiB`"),
         ("health_check: {max_idle_power: -1}", "`health_check.max_idle_power`"),
+        ("execution: {timeout: 18446744073709551615}", "at most 100 years"),
+        ("execution: {cycles: 4294967295}", "4294967295 runs; at most 1000000"),
+        ("io: {manifest_filename: lem.db}", "ends in `.json`"),
         ("group_by: ['']", "`group_by`"),
         ("io: {manifest_filename: ../x.json}", "`io.manifest_filename`"),
         ("notifications: {command: []}", "`notifications.command`"),
@@ -80,4 +92,16 @@ fn what_makes_no_sense_is_refused_and_named() {
         scene.write("campaign.yaml", &format!("campaign_name: x\nconfigs: [a.yaml]\n{text}\n"));
         scene.lem(&["campaign", "--validate-only"]).expect(2).says(&[reason]);
     }
+}
+
+#[test]
+fn a_grid_that_fits_nowhere_is_counted_and_not_made() {
+    let scene = Scene::without_containers();
+    let values: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let axis = values.join(", ");
+    let axes: Vec<String> = (0..8).map(|n| format!("a{n}: [{axis}]")).collect();
+    let axes = axes.join(", ");
+    let grid = format!("grid: {{backends: [x], shared: {{{axes}}}}}");
+    scene.write("campaign.yaml", &format!("campaign_name: huge\n{grid}\n"));
+    scene.lem(&["campaign", "--validate-only"]).expect(2).says(&["10000000000000000 combinations"]);
 }

@@ -132,3 +132,15 @@ fn a_resume_right_after_a_kill_waits_for_the_end_of_the_old_try() {
     let resumed = scene.lem(&["resume", "--yes", "--json"]).expect(0);
     assert_eq!(resumed.verdicts(), ["completed", "completed"]);
 }
+
+#[test]
+fn a_campaign_that_makes_its_state_folder_is_not_started_twice_either() {
+    let scene = Scene::without_containers();
+    scene.scripts(&["sleep 1000"], "stop_grace_period: 0");
+    let text = std::fs::read_to_string(scene.path("campaign.yaml")).unwrap();
+    scene.write("campaign.yaml", &format!("{text}io: {{state_dir: not/there/yet}}\n"));
+    let mut first = scene.start(&WORDS);
+    first.event("run_started");
+    let refused = scene.lem(&["campaign", "--resume", "--yes", "--runner", "local"]).expect(75);
+    refused.says(&[&format!("pid {}", first.pid())]);
+}

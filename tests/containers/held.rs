@@ -176,3 +176,27 @@ fn a_resume_right_after_a_kill_waits_for_the_end_of_the_old_try_in_the_container
     let resumed = scene.lem(&["resume", "--yes", "--json"]).expect(0);
     assert_eq!(resumed.verdicts(), ["completed", "completed"]);
 }
+
+#[test]
+fn a_lem_that_is_killed_in_its_teardown_leaves_it_to_the_next_one_which_starts_nothing() {
+    let scene = Scene::new();
+    // It does not end by itself, so the teardown takes its time.
+    let slow = "{image: <busybox>, network_mode: none, init: true, stop_grace_period: 5s, \
+                 command: [sh, -c, \"trap '' TERM; while :; do sleep 1; done\"]}";
+    scene.services(&format!(
+        "  bench: {{image: <busybox>, network_mode: none, user: <me>, depends_on: [slow]}}\n\
+         \x20 slow: {slow}\n  other: {{image: <busybox>, network_mode: none}}\n"
+    ));
+    scene.scripts(&["true"], "");
+    let mut lem = scene.start_campaign(HELD, &[]);
+    lem.event("teardown_started");
+    lem.kill();
+
+    let resumed = scene.lem(&["resume", "--yes", "--json"]).expect(0);
+    assert_eq!(resumed.started(), Vec::<u64>::new());
+    assert_eq!(resumed.summary()["state"], "finished");
+    let left: Vec<String> =
+        engine::containers(&scene.project).into_iter().map(|it| it.service).collect();
+    assert!(!left.contains(&"other".to_owned()) && !left.contains(&"bench".to_owned()), "{left:?}");
+    scene.lem(&["resume", "--yes"]).expect(2).says(&["finished"]);
+}

@@ -74,8 +74,12 @@ impl CampaignFile {
             return refuse("group_by", "an empty key names nothing");
         }
         let manifest = Path::new(&self.io.manifest_filename);
-        if manifest.file_name() != Some(manifest.as_os_str()) {
-            return refuse("io.manifest_filename", "expected the name of a file, without folders");
+        let is_name = manifest.file_name() == Some(manifest.as_os_str());
+        if !is_name || manifest.extension().is_none_or(|extension| extension != "json") {
+            return refuse(
+                "io.manifest_filename",
+                "expected the name of a file that ends in `.json`, without folders",
+            );
         }
         if self.notifications.command.as_ref().is_some_and(Vec::is_empty) {
             return refuse("notifications.command", "the command is empty");

@@ -163,7 +163,8 @@ impl Manifest {
             free.entry((&plan.experiment(*run).name, run.cycle)).or_default().push(*run);
         }
         for entry in self.experiments.iter().filter(|entry| entry.status == Status::Completed) {
-            let of_name = free.get_mut(&(entry.config_name.as_str(), entry.cycle_index + 1));
+            let of_name =
+                free.get_mut(&(entry.config_name.as_str(), entry.cycle_index.saturating_add(1)));
             // Other tools have hashes of their own; lem's say that a configuration changed.
             let same = |run: &Run| {
                 !ours || entry.config_hash.as_ref() == Some(&plan.experiment(*run).hash)
@@ -199,7 +200,7 @@ pub(crate) struct Imported {
 
 fn known(entry: &Entry, result: Option<PathBuf>) -> Known {
     Known {
-        attempts: entry.retry_count + 1,
+        attempts: entry.retry_count.saturating_add(1),
         started_at: entry.started_at.as_deref().and_then(utc),
         outcome: Outcome {
             state: RunState::Completed,

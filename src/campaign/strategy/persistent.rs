@@ -108,6 +108,10 @@ impl Persistent {
         existing: Existing,
         cancel: &Cancel,
     ) -> Result<(), CampaignError> {
+        if services.is_empty() {
+            // Compose takes no name for all of them.
+            return Ok(());
+        }
         let mark = self.containers.events.mark();
         let names: Vec<&str> = services.iter().map(String::as_str).collect();
         let up = self.containers.project.up(&names, existing);

@@ -4,6 +4,7 @@ use super::named::Named;
 use crate::campaign::decided::{Campaign, Past};
 use crate::campaign::error::CampaignError;
 use crate::campaign::file::Structure;
+use crate::campaign::grid::MOST_RUNS;
 use crate::campaign::plan::{Plan, Run};
 use crate::campaign::settings::RunnerKind;
 use crate::campaign::site::survey;
@@ -38,6 +39,14 @@ pub(in crate::cli) fn decide(
     let audience = Audience::check(wanted, &chosen.rows, &named.path, &named.base)?;
     let order = &chosen.order;
     let experiments = experiments::gather(&named.file, &named.base, flags.backend.as_deref())?;
+    let runs = experiments.len().saturating_mul(order.cycles as usize);
+    if runs > MOST_RUNS {
+        return Err(CampaignError::Senseless {
+            path: named.path.clone(),
+            key: "execution.cycles".to_owned(),
+            reason: format!("{runs} runs; at most {MOST_RUNS} make sense"),
+        });
+    }
     let recorded_seed = resumed.and_then(|instance| instance.seed);
     let seed = match order.structure {
         Structure::Shuffled => {

@@ -162,7 +162,9 @@ pub(super) async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, C
     let (past, runs) = course(&arguments.scope, cycles, name, &mut decided, before)?;
     let audience = decided.audience.clone();
     let doubt = check::doubt(&named.file, &decided.plan).filter(|_| !arguments.manner.detached);
-    let (campaign, rows) = locate(decided, named, past, &runs, cancel).await?;
+    // Without a run to do, what an earlier lem held for the others is looked for.
+    let sought = if runs.is_empty() { decided.plan.runs.clone() } else { runs.clone() };
+    let (campaign, rows) = locate(decided, named, past, &sought, cancel).await?;
     check(&campaign)?;
     if arguments.manner.dry_run {
         return dry_run(&campaign, &runs);
