@@ -92,6 +92,7 @@ mod tests {
             name: if position % 2 == 1 { "a" } else { "b" }.to_owned(),
             cycle,
             state,
+            verdict: None,
             attempts: 1,
             started_at: moment(times[0]),
             ended_at: moment(times[1]),

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::known::{self, Doing, Known};
 use super::{exit, render};
+use crate::campaign::error::CampaignError;
 use crate::campaign::forecast;
 use crate::duration::human;
 use crate::record::{RecordError, RunState, SeenRun};
@@ -17,6 +18,8 @@ use crate::record::{RecordError, RunState, SeenRun};
 /// Show the campaigns that run now or are unfinished, wherever they were started.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
+    /// Only this campaign, with each of its runs
+    campaign: Option<String>,
     /// Also those that are finished
     #[arg(long)]
     all: bool,
@@ -47,6 +50,23 @@ struct Row {
     ended_at: Option<String>,
     file: PathBuf,
     results: PathBuf,
+    /// Each run, of a campaign that was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<Vec<RunRow>>,
+}
+
+/// A run of a campaign that was named.
+#[derive(Debug, Serialize)]
+struct RunRow {
+    position: u32,
+    run: String,
+    experiment: String,
+    cycle: u32,
+    /// A verdict, or what the run waits for: `pending`, `running`, `interrupted`.
+    state: String,
+    attempts: u32,
+    /// Containers and command.
+    seconds: Option<f64>,
 }
 
 /// The run that runs.
@@ -64,11 +84,13 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let (found, mut notes) = known::all();
     let now = Timestamp::now();
     let mut rows = Vec::new();
-    for known in found.iter().filter(|known| known.newest) {
-        if known.doing() == Doing::Finished && !arguments.all {
+    let named = arguments.campaign.as_ref();
+    let meant = |known: &&Known| named.is_none_or(|name| *name == known.instance.campaign);
+    for known in found.iter().filter(|known| known.newest).filter(meant) {
+        if known.doing() == Doing::Finished && !arguments.all && named.is_none() {
             continue;
         }
-        match row(known, now) {
+        match row(known, now, named.is_some()) {
             Ok(row) => rows.push(row),
             Err(error) => notes.push(format!("note: skipped: {error}")),
         }
@@ -80,6 +102,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
     if arguments.json {
         render::json(&rows);
+    } else if let (true, Some(name)) = (rows.is_empty(), named) {
+        return render::error(&CampaignError::NoRun {
+            reason: format!("no campaign `{name}` was ever started here"),
+        });
     } else if rows.is_empty() {
         render::say(
             "no campaign runs, and none is unfinished; `lem status --all` shows the others",
@@ -91,7 +117,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     ExitCode::from(exit::DONE)
 }
 
-fn row(known: &Known, now: Timestamp) -> Result<Row, RecordError> {
+fn row(known: &Known, now: Timestamp, each: bool) -> Result<Row, RecordError> {
     let runs = known.runs()?;
     let count = |state| runs.iter().filter(|run| run.state == state).count();
     let doing = known.doing();
@@ -121,7 +147,28 @@ fn row(known: &Known, now: Timestamp) -> Result<Row, RecordError> {
         },
         file: known.instance.file.clone(),
         results: known.results().to_owned(),
+        runs: each.then(|| runs.iter().map(|run| run_row(run, doing)).collect()),
     })
+}
+
+fn run_row(run: &SeenRun, doing: Doing) -> RunRow {
+    let state = match (run.state, &run.verdict) {
+        (RunState::Completed | RunState::Failed, Some(verdict)) => verdict.clone(),
+        (RunState::Running, _) if doing == Doing::Running => "running".to_owned(),
+        (RunState::Running | RunState::Interrupted, _) => "interrupted".to_owned(),
+        (RunState::Completed, None) => "completed".to_owned(),
+        (RunState::Failed, None) => "failed".to_owned(),
+        (RunState::Pending, _) => "pending".to_owned(),
+    };
+    RunRow {
+        position: run.position,
+        run: run.run.clone(),
+        experiment: run.name.clone(),
+        cycle: run.cycle,
+        state,
+        attempts: run.attempts,
+        seconds: run.seconds,
+    }
 }
 
 fn current(run: &SeenRun) -> Now {
@@ -163,6 +210,20 @@ fn text(row: &Row, now: Timestamp) -> String {
     }
     line("file", &row.file.display().to_string());
     line("results", &row.results.display().to_string());
+    for run in row.runs.iter().flatten() {
+        let seconds = run.seconds.map(|seconds| {
+            format!("  {}", human(Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+        });
+        lines.push(format!(
+            "  {:>6}  {}  {} (cycle {})  {}{}",
+            format!("#{}", run.position),
+            run.run,
+            run.experiment,
+            run.cycle,
+            run.state,
+            seconds.unwrap_or_default(),
+        ));
+    }
     lines.join("\n")
 }
 

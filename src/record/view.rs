@@ -46,6 +46,8 @@ pub(crate) struct SeenRun {
     pub name: String,
     pub cycle: u32,
     pub state: RunState,
+    /// How the last try that ended was judged.
+    pub verdict: Option<String>,
     pub attempts: u32,
     /// Of the last try; RFC 3339, UTC.
     pub started_at: Option<String>,
@@ -74,6 +76,7 @@ struct RunRow {
     name: String,
     cycle: i64,
     state: String,
+    verdict: Option<String>,
     attempts: i64,
     started_at: Option<String>,
     ended_at: Option<String>,
@@ -150,6 +153,7 @@ impl View {
                     run: row.run,
                     name: row.name,
                     cycle: small(row.cycle),
+                    verdict: row.verdict,
                     attempts: small(row.attempts),
                     started_at: row.started_at,
                     ended_at: row.ended_at,

@@ -97,7 +97,7 @@ fn a_record_that_is_gone_or_broken_is_a_note_beside_the_others() {
     let ended = elsewhere(&scene, &["status", "--all"]).expect(0);
     assert!(ended.stdout.starts_with("whole  finished"), "{}", ended.stdout);
     assert!(!ended.stdout.contains("broken  "), "{}", ended.stdout);
-    ended.says(&["skipped 1 whose records are not there", "b/.state/lem.db", "not a database"]);
+    ended.says(&["the record is not there any more", "b/.state/lem.db", "not a database"]);
 }
 
 #[test]
@@ -118,4 +118,20 @@ fn many_who_look_keep_nobody_from_starting() {
         enough.store(true, Ordering::Relaxed);
         assert_eq!(ended, [Some(0); 8]);
     });
+}
+
+#[test]
+fn a_campaign_that_is_named_is_shown_with_each_of_its_runs() {
+    let scene = Scene::without_containers();
+    scene.scripts(&["true", "exit 3"], "stop_after_failures: 1");
+    scene.lem(&[&WORDS[..], &["--structure", "grouped", "--cycles", "2"]].concat()).expect(1);
+
+    let rows = shown(&scene, &["nightly"]);
+
+    let runs = rows[0]["runs"].as_array().unwrap();
+    let states: Vec<&str> = runs.iter().map(|run| run["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["completed", "completed", "failed", "pending"]);
+    let text = elsewhere(&scene, &["status", "nightly"]).expect(0).stdout;
+    assert!(text.contains("#3  ") && text.contains("script=exit 3 (cycle 1)  failed"), "{text}");
+    elsewhere(&scene, &["status", "weekly"]).expect(2).says(&["no campaign `weekly`"]);
 }

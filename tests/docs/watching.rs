@@ -63,7 +63,7 @@ fn every_field_of_a_campaign_that_is_shown_is_in_the_table() {
     let (page, place) = (Page::read("docs/watching.md"), Place::empty("shown"));
     place.write("told.yaml", CAMPAIGN);
     place.lem(&["campaign", "told.yaml", "--runner", "local"]).assert().code(1);
-    let assert = place.lem(&["status", "--all", "--json"]).assert().success();
+    let assert = place.lem(&["status", "told", "--json"]).assert().success();
     let rows: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
     let heading = "`--json` is one array with an object per campaign:";
     assert_eq!(set(page.column(heading, 0)), fields(&rows[0]));
