@@ -13,6 +13,8 @@ mod detach;
 #[cfg(feature = "host")]
 mod doctor;
 #[cfg(feature = "host")]
+mod elsewhere;
+#[cfg(feature = "host")]
 mod exit;
 mod experiment;
 #[cfg(feature = "host")]
@@ -120,6 +122,15 @@ pub fn run() -> ExitCode {
         Ok(cli) => dispatch(cli.command),
         Err(error) => {
             let _ = error.print();
+            #[cfg(feature = "host")]
+            if error.use_stderr() {
+                let words = std::env::args_os().skip(1);
+                let words: Vec<String> =
+                    words.map(|word| word.to_string_lossy().into_owned()).collect();
+                if let Some(instead) = elsewhere::instead(&words) {
+                    render::say(&format!("hint: {instead}"));
+                }
+            }
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }
     }

@@ -44,6 +44,7 @@ impl fmt::Display for Structure {
 #[serde(default)]
 pub(crate) struct Execution {
     /// How often each experiment runs. Default 3.
+    #[schemars(range(min = 1))]
     pub cycles: Option<u32>,
     /// Default `interleaved`.
     pub structure: Option<Structure>,

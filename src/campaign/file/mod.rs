@@ -32,6 +32,7 @@ pub(crate) struct CampaignFile {
     /// Passed to the default command as `--dataset`.
     pub dataset: Option<String>,
     /// Passed to the default command as `--sample-size`.
+    #[schemars(range(min = 1))]
     pub num_samples: Option<u64>,
     /// Experiment files, relative to this file.
     #[serde(default)]
