@@ -11,9 +11,6 @@ pub(super) fn instead(words: &[String]) -> Option<&'static str> {
             "a systemd timer or cron starts campaigns: `0 22 * * * lem campaign FILE --fresh --yes`"
         }
         ["gpus", ..] => "`lem gpu`",
-        ["run", file, ..] if file.ends_with(".yaml") || file.ends_with(".yml") => {
-            "`lem campaign FILE`"
-        }
         ["config", "validate", ..] => "`lem campaign FILE --validate-only`",
         ["config", "list", ..] => "`lem config show`",
         ["config", "new" | "generate-grid", ..] => "`lem init` writes a project, with a `grid`",
