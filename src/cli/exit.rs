@@ -109,6 +109,7 @@ fn gpu(error: &GpuError) -> u8 {
 }
 
 /// The next thing to type.
+#[expect(clippy::too_many_lines, reason = "a table is as long as it has rows")]
 pub(super) fn hint(error: &CampaignError) -> Option<String> {
     use CampaignError as E;
     let hint = match error {

@@ -39,15 +39,13 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignError> {
-    let file = match &arguments.file {
-        Some(file) => file.clone(),
-        None => match find(&arguments)? {
-            Some(file) => file,
-            None => {
-                render::say("nothing was started");
-                return Ok(exit::DONE);
-            }
-        },
+    let found = match &arguments.file {
+        Some(file) => Some(file.clone()),
+        None => find(&arguments)?,
+    };
+    let Some(file) = found else {
+        render::say("nothing was started");
+        return Ok(exit::DONE);
     };
     tokio::task::yield_now().await;
     if let Some(signal) = cancel.now() {
