@@ -39,12 +39,11 @@ impl FromStr for Time {
 
     fn from_str(text: &str) -> Result<Self, NotATime> {
         let wrong = || NotATime(text.to_owned());
-        let time = match text.trim().parse::<f64>() {
-            Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?,
-            Err(_) => {
-                let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
-                Duration::try_from(signed).map_err(|_| wrong())?
-            }
+        let time = if let Ok(seconds) = text.trim().parse::<f64>() {
+            Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?
+        } else {
+            let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+            Duration::try_from(signed).map_err(|_| wrong())?
         };
         // Times are added up: a sum must stay a time.
         if time > LONGEST { Err(wrong()) } else { Ok(Self(time)) }

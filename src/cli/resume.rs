@@ -61,7 +61,7 @@ async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, CampaignErro
         validate_only: false,
         manner: arguments.manner,
     };
-    campaign::drive(resumed, cancel).await
+    Box::pin(campaign::drive(resumed, cancel)).await
 }
 
 /// Where a campaign of this machine is.
