@@ -192,7 +192,9 @@ impl Verdict {
                  set `execution.require_result: false`",
             ),
             Self::OomKilled => Some("raise the service's `mem_limit`, or make the run smaller"),
-            Self::Killed => Some("something outside of lem ended it; see `docker events`"),
+            Self::Killed => {
+                Some("something outside of lem ended it; of containers, `docker events` says more")
+            }
             Self::NotFound => Some("the image has no such command on its PATH; check `command`"),
             Self::NotExecutable => {
                 Some("the command is there and can't be executed; check its mode")

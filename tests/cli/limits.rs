@@ -98,8 +98,8 @@ fn what_makes_no_sense_is_refused_and_named() {
 fn a_grid_that_fits_nowhere_is_counted_and_not_made() {
     let scene = Scene::without_containers();
     let values: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-    let axis = values.join(", ");
-    let axes: Vec<String> = (0..8).map(|n| format!("a{n}: [{axis}]")).collect();
+    let values_of_all = values.join(", ");
+    let axes: Vec<String> = (0..8).map(|n| format!("a{n}: [{values_of_all}]")).collect();
     let axes = axes.join(", ");
     let grid = format!("grid: {{backends: [x], shared: {{{axes}}}}}");
     scene.write("campaign.yaml", &format!("campaign_name: huge\n{grid}\n"));
