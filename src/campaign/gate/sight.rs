@@ -54,7 +54,7 @@ impl Sight {
     pub(super) async fn before_start(&mut self, cancel: &Cancel) {
         if let Some(reading) = self.glance(cancel).await {
             self.seen_any = true;
-            self.own.before_start(&reading);
+            self.own.before_start(&reading, &self.eyes);
         }
     }
 
