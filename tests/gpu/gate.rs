@@ -222,6 +222,41 @@ fn a_driver_that_keeps_failing_is_no_reason_not_to_run() {
 }
 
 #[test]
+fn what_one_gpu_does_not_say_hides_no_other() {
+    for (function, devices, verdict, warned) in [
+        ("nvmlDeviceGetTemperature", "0,1", "gpu_busy", ""),
+        ("nvmlDeviceGetTemperature", "0", "completed", ""),
+        ("nvmlDeviceGetMemoryInfo_v2", "0,1", "gpu_busy", ""),
+        ("nvmlDeviceGetMemoryInfo_v2", "0", "completed", "NVML failed on GPU 0"),
+        ("nvmlDeviceGetHandleByIndex_v2", "0", "completed", "NVML failed on GPU 0"),
+        ("nvmlDeviceGetHandleByIndex_v2", "1", "gpu_busy", ""),
+    ] {
+        let place = Place::local(2);
+        place.campaign(&["true"], "wait: 0");
+        place.fake.set(0, "fail", json!({function: 999}));
+        place.fill(1, json!([]));
+        let ended = place.run_local_on(devices);
+        assert_eq!(ended.verdicts(), [verdict], "{function} {devices}");
+        let warnings = warnings(&ended);
+        assert_eq!(warnings.len(), usize::from(!warned.is_empty()), "{warnings:?}");
+        assert!(warnings.iter().all(|warning| warning.contains(warned)), "{warnings:?}");
+    }
+}
+
+#[test]
+fn cuda_sees_the_gpus_before_the_first_wrong_name() {
+    for (devices, verdict) in
+        [("1,-1,0", "completed"), ("-1,0", "completed"), ("0,-1,1", "gpu_busy")]
+    {
+        let place = Place::local(2);
+        place.campaign(&["true"], "wait: 0");
+        place.fill(0, json!([]));
+        let ended = place.run_local_on(devices);
+        assert_eq!(ended.verdicts(), [verdict], "CUDA_VISIBLE_DEVICES={devices}");
+    }
+}
+
+#[test]
 fn a_run_whose_gpu_is_gone_is_not_started() {
     let place = Place::local(2);
     place.campaign(&["true"], "wait: 0");

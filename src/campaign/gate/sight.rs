@@ -157,7 +157,11 @@ impl Sight {
         if found.iter().any(Obstacle::is_memory) {
             self.eyes.identify(found.iter_mut().flat_map(Obstacle::holders_mut));
         }
-        View::Obstacles(found)
+        match silent.first() {
+            // What is known to be in the way counts, whatever else can't be seen.
+            Some(unread) if found.is_empty() => View::Unseen((*unread).clone()),
+            _ => View::Obstacles(found),
+        }
     }
 
     /// Says it, once.
