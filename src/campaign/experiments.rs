@@ -9,6 +9,7 @@ use super::error::CampaignError;
 use super::file::CampaignFile;
 use super::grid;
 use super::plan::{Candidate, Experiment, identify};
+use super::secret::for_a_name;
 use crate::yaml::{self, YamlError};
 
 /// Names the file that an experiment file adds to.
@@ -32,6 +33,7 @@ pub(crate) fn gather(
         let mut name = name_of(&entry.config, &config);
         for (key, value) in &entry.overrides {
             grid::set(&mut config, key, value.clone())?;
+            let value = for_a_name(key, value);
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             name = format!("{name}-{key}={text}");
         }

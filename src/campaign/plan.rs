@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::file::Structure;
 use super::order::order;
+use super::secret::for_a_name;
 
 /// An experiment: a configuration and what a run of it needs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -178,6 +179,7 @@ const LONGEST: usize = 40;
 fn name_of(axes: &Axes, varying: &[String]) -> String {
     let mut parts = Vec::new();
     for (axis, value) in axes {
+        let value = &for_a_name(axis, value);
         let text = match value {
             Value::String(text) if axis == "model_name" => {
                 text.rsplit('/').next().unwrap_or(text).to_owned()

@@ -103,6 +103,7 @@ fn gpu(error: &GpuError) -> u8 {
         | E::Hidden { .. }
         | E::TooOld { .. }
         | E::Failed { .. }
+        | E::Unread { .. }
         | E::Hung { .. }
         | E::Unexpected { .. } => MACHINE,
     }
@@ -286,7 +287,7 @@ pub(super) fn gpu_hint(error: &GpuError) -> String {
         E::NoPermission | E::Hidden { .. } => "check the mode of `/dev/nvidia*`",
         E::Lost { .. } => "`dmesg | grep -i xid` says why; then reset the GPU, or reboot",
         E::TooOld { .. } => "lem needs driver 510 or newer",
-        E::Failed { .. } | E::Hung { .. } | E::Unexpected { .. } => {
+        E::Failed { .. } | E::Unread { .. } | E::Hung { .. } | E::Unexpected { .. } => {
             "does `nvidia-smi` answer? `dmesg | grep -i nvrm` says more"
         }
     };

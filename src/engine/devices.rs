@@ -60,9 +60,9 @@ impl Gpus {
                     Ok(place) => visible.get(place).cloned(),
                     Err(_) => Some(name.clone()),
                 };
-                match wanted.iter().map(name).collect::<Option<Vec<_>>>() {
-                    Some(names) => Self::Named(names),
-                    None => Self::Named(visible),
+                match wanted.iter().map_while(name).collect::<Vec<_>>() {
+                    names if names.is_empty() => Self::Named(visible),
+                    names => Self::Named(names),
                 }
             }
             (Self::Unsaid | Self::All, named) => named,
@@ -110,11 +110,13 @@ fn listed(variable: &str) -> Gpus {
     }
 }
 
-/// The value of `CUDA_VISIBLE_DEVICES`.
+/// The value of `CUDA_VISIBLE_DEVICES`. A negative number ends the list.
 fn cuda(variable: &str) -> Gpus {
-    match variable.trim() {
-        "" | "-1" | "NoDevFiles" => Gpus::None,
-        list => named(list),
+    let is_valid = |name: &&str| !name.parse::<i64>().is_ok_and(|index| index < 0);
+    let valid: Vec<&str> = variable.split(',').map(str::trim).take_while(is_valid).collect();
+    match valid.as_slice() {
+        [] | ["" | "NoDevFiles"] => Gpus::None,
+        names => named(&names.join(",")),
     }
 }
 
@@ -175,6 +177,11 @@ mod tests {
             (Some("2,3"), Some("1"), named(&["3"])),
             (Some("2,3"), Some("GPU-1"), named(&["GPU-1"])),
             (Some("2,3"), Some("5"), named(&["2", "3"])),
+            // CUDA stops at what is not there.
+            (Some("2,3"), Some("1,5,0"), named(&["3"])),
+            (None, Some("1,-1,0"), named(&["1"])),
+            (None, Some("-1,0"), Gpus::None),
+            (Some("all"), Some("GPU-1, -2, GPU-2"), named(&["GPU-1"])),
             (Some("void"), Some("0"), Gpus::None),
         ] {
             let said = Said { nvidia, cuda, ..Said::default() };

@@ -15,6 +15,8 @@ pub(crate) enum GpuError {
     NoPermission,
     #[error("GPU {index} fell off the bus or needs a reset")]
     Lost { index: u32 },
+    #[error("NVML failed on GPU {index}: {reason}")]
+    Unread { index: u32, reason: String },
     #[error("GPU {index} may not be seen from here")]
     Hidden { index: u32 },
     #[error("the NVIDIA driver is too old: {reason}")]

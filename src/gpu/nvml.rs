@@ -92,41 +92,54 @@ fn may_pass(error: &NvmlError) -> bool {
 }
 
 fn look(nvml: &nvml_wrapper::Nvml) -> Result<Reading, NvmlError> {
-    let mut reading =
-        Reading { driver: known(nvml.sys_driver_version())?, gpus: Vec::new(), silent: Vec::new() };
+    let driver = figure(nvml.sys_driver_version())?;
+    let mut reading = Reading { driver, gpus: Vec::new(), silent: Vec::new() };
+    let mut failure = None;
     for index in 0..nvml.device_count()? {
-        match nvml.device_by_index(index).and_then(|device| gpu(index, &device)) {
-            Ok(gpu) => reading.gpus.push(gpu),
-            Err(NvmlError::GpuLost | NvmlError::ResetRequired) => {
-                reading.silent.push((index, GpuError::Lost { index }));
+        let error = match nvml.device_by_index(index).and_then(|device| gpu(index, &device)) {
+            Ok(gpu) => {
+                reading.gpus.push(gpu);
+                continue;
             }
+            Err(error) if is_of_the_gpu(&error) => GpuError::Lost { index },
             // A GPU that this user or container may not see is none of ours.
-            Err(NvmlError::NoPermission) => {
-                reading.silent.push((index, GpuError::Hidden { index }));
+            Err(NvmlError::NoPermission) => GpuError::Hidden { index },
+            Err(error) if is_of_all(&error) => return Err(error),
+            // One GPU's failure hides no other.
+            Err(error) => {
+                let reason = error.to_string();
+                failure.get_or_insert(error);
+                GpuError::Unread { index, reason }
             }
-            Err(error) => return Err(error),
-        }
+        };
+        reading.silent.push((index, error));
     }
-    Ok(reading)
+    let all_failed =
+        reading.silent.iter().all(|(_, error)| matches!(error, GpuError::Unread { .. }));
+    match failure {
+        Some(failure) if reading.gpus.is_empty() && all_failed => Err(failure),
+        _ => Ok(reading),
+    }
 }
 
+/// Only what nothing can be said without is an error: the memory.
 fn gpu(index: u32, device: &Device<'_>) -> Result<Gpu, NvmlError> {
     let watts = |milliwatts: u32| f64::from(milliwatts) / 1000.0;
-    let mig = known(device.mig_mode())?.is_some_and(|mode| mode.current == 1);
+    let mig = figure(device.mig_mode())?.is_some_and(|mode| mode.current == 1);
     Ok(Gpu {
         index,
-        uuid: known(device.uuid())?,
-        name: known(device.name())?,
+        uuid: figure(device.uuid())?,
+        name: figure(device.name())?,
         mig: if mig { Mig::On } else { Mig::Off },
         memory: known(device.memory_info())?.map(|memory| Memory {
             used: Mebibytes::of_bytes(memory.used),
             free: Mebibytes::of_bytes(memory.free),
             total: Mebibytes::of_bytes(memory.total),
         }),
-        temperature: known(device.temperature(TemperatureSensor::Gpu))?,
-        power: known(device.power_usage())?.map(watts),
-        power_limit: known(device.enforced_power_limit())?.map(watts),
-        utilization: known(device.utilization_rates())?.map(|rates| rates.gpu),
+        temperature: figure(device.temperature(TemperatureSensor::Gpu))?,
+        power: figure(device.power_usage())?.map(watts),
+        power_limit: figure(device.enforced_power_limit())?.map(watts),
+        utilization: figure(device.utilization_rates())?.map(|rates| rates.gpu),
         processes: processes(device)?,
     })
 }
@@ -161,7 +174,7 @@ fn list(
         tries += 1;
         match ask() {
             Err(NvmlError::InsufficientSize(_)) if tries < 5 => {}
-            other => return known(other),
+            other => return figure(other),
         }
     }
 }
@@ -182,6 +195,24 @@ fn known<T>(figure: Result<T, NvmlError>) -> Result<Option<T>, NvmlError> {
         ) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Absent also where it can't be read just now.
+fn figure<T>(figure: Result<T, NvmlError>) -> Result<Option<T>, NvmlError> {
+    match known(figure) {
+        Err(error) if !is_of_all(&error) && !is_of_the_gpu(&error) => Ok(None),
+        other => other,
+    }
+}
+
+/// Whether the error says that the connection to the driver is gone.
+fn is_of_all(error: &NvmlError) -> bool {
+    matches!(error, NvmlError::Uninitialized | NvmlError::DriverNotLoaded)
+}
+
+/// Whether the error says that the GPU is gone.
+fn is_of_the_gpu(error: &NvmlError) -> bool {
+    matches!(error, NvmlError::GpuLost | NvmlError::ResetRequired)
 }
 
 fn situation(error: &NvmlError) -> GpuError {

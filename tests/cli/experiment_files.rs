@@ -113,3 +113,41 @@ fn quiet_shows_failures_and_the_summary_alone() {
     assert!(!ended.stderr.contains("completed"), "{}", ended.stderr);
     assert!(ended.stdout.contains("1 of 2 runs completed, 1 failed"), "{}", ended.stdout);
 }
+
+#[test]
+fn secrets_are_in_no_name_and_in_no_record() {
+    let scene = scene();
+    let secrets = ["hf_FIRST", "hf_SECOND", "key_THIRD", "key_FOURTH", "Bearer FIFTH", "SIXTH"];
+    scene.write(
+        "campaign.yaml",
+        "campaign_name: nightly\nexecution: {cycles: 1}\ncommand: ['true']\nexperiments:\n\
+         - {config: configs/b.yaml, overrides: {hf_token: hf_FIRST, batch: 8}}\n\
+         - {config: configs/b.yaml, overrides: {hf_token: hf_SECOND, batch: 8}}\n\
+         - {config: configs/b.yaml, overrides: {server: {auth: Bearer FIFTH, hosts: [{userPassword: SIXTH}]}}}\n\
+         grid: {backends: [bench], shared: {api_key: [key_THIRD, key_FOURTH]}}\n",
+    );
+    let words = ["campaign", "campaign.yaml", "--yes", "--json", "--runner", "local"];
+    let ended = scene.lem(&words).expect(0);
+    let started = ended.all("run_started");
+    let names: Vec<_> = started.iter().map(|event| &event["experiment"]).collect();
+    let expected = [
+        "b-hf_token=hidden-batch=8",
+        "b-hf_token=hidden-batch=8-2",
+        r#"b-server={"auth":"(hidden)","hosts":[{"userPassword":"(hidden)"}]}"#,
+        "bench-api_key=hidden",
+        "bench-api_key=hidden-2",
+    ];
+    assert_eq!(names, expected);
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    let files = scene.listing().into_iter();
+    let files =
+        files.filter(|path| !path.ends_with("campaign.yaml") && !path.ends_with("config.yaml"));
+    for secret in secrets {
+        assert!(!said.contains(secret), "{secret}: {said}");
+        for path in files.clone() {
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            let holds = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!holds && !path.to_string_lossy().contains(secret), "{secret}: {path:?}");
+        }
+    }
+}

@@ -172,10 +172,7 @@ fn only_the_gpus_of_the_run_count() {
     for (devices, verdict) in
         [("0", "gpu_busy"), ("1", "completed"), ("GPU-00000001", "completed"), ("", "completed")]
     {
-        let words = ["campaign", "campaign.yaml", "--runner", "local", "--json", "--fresh"];
-        let mut command = place.scene.command(&words);
-        command.env("CUDA_VISIBLE_DEVICES", devices);
-        let ended = Running::start(place.fake.furnish(&mut command)).wait();
+        let ended = place.run_local_on(devices);
         assert_eq!(ended.verdicts(), [verdict], "CUDA_VISIBLE_DEVICES={devices}");
     }
 }
@@ -225,6 +222,41 @@ fn a_driver_that_keeps_failing_is_no_reason_not_to_run() {
 }
 
 #[test]
+fn what_one_gpu_does_not_say_hides_no_other() {
+    for (function, devices, verdict, warned) in [
+        ("nvmlDeviceGetTemperature", "0,1", "gpu_busy", ""),
+        ("nvmlDeviceGetTemperature", "0", "completed", ""),
+        ("nvmlDeviceGetMemoryInfo_v2", "0,1", "gpu_busy", ""),
+        ("nvmlDeviceGetMemoryInfo_v2", "0", "completed", "NVML failed on GPU 0"),
+        ("nvmlDeviceGetHandleByIndex_v2", "0", "completed", "NVML failed on GPU 0"),
+        ("nvmlDeviceGetHandleByIndex_v2", "1", "gpu_busy", ""),
+    ] {
+        let place = Place::local(2);
+        place.campaign(&["true"], "wait: 0");
+        place.fake.set(0, "fail", json!({function: 999}));
+        place.fill(1, json!([]));
+        let ended = place.run_local_on(devices);
+        assert_eq!(ended.verdicts(), [verdict], "{function} {devices}");
+        let warnings = warnings(&ended);
+        assert_eq!(warnings.len(), usize::from(!warned.is_empty()), "{warnings:?}");
+        assert!(warnings.iter().all(|warning| warning.contains(warned)), "{warnings:?}");
+    }
+}
+
+#[test]
+fn cuda_sees_the_gpus_before_the_first_wrong_name() {
+    for (devices, verdict) in
+        [("1,-1,0", "completed"), ("-1,0", "completed"), ("0,-1,1", "gpu_busy")]
+    {
+        let place = Place::local(2);
+        place.campaign(&["true"], "wait: 0");
+        place.fill(0, json!([]));
+        let ended = place.run_local_on(devices);
+        assert_eq!(ended.verdicts(), [verdict], "CUDA_VISIBLE_DEVICES={devices}");
+    }
+}
+
+#[test]
 fn a_run_whose_gpu_is_gone_is_not_started() {
     let place = Place::local(2);
     place.campaign(&["true"], "wait: 0");
@@ -232,6 +264,30 @@ fn a_run_whose_gpu_is_gone_is_not_started() {
     let ended = place.run_local().expect(1);
     assert_eq!(ended.verdicts(), ["gpu_lost"]);
     assert!(ended.all("run_ended")[0]["last_lines"].to_string().contains("GPU 1 fell off"));
+}
+
+#[test]
+fn a_gpu_that_is_gone_is_missed_by_its_uuid_too() {
+    for (devices, verdict) in [
+        ("GPU-00000000-fake", "gpu_lost"),
+        ("GPU-00000001-fake,GPU-00000000", "gpu_lost"),
+        ("GPU-00000001-fake", "completed"),
+        ("1", "completed"),
+    ] {
+        let place = Place::local(2);
+        place.campaign(&["true"], "wait: 0");
+        place.fake.set(0, "fail", json!({"nvmlDeviceGetHandleByIndex_v2": 15}));
+        let ended = place.run_local_on(devices);
+        assert_eq!(ended.verdicts(), [verdict], "CUDA_VISIBLE_DEVICES={devices}");
+        assert_eq!(warnings(&ended), [""; 0], "CUDA_VISIBLE_DEVICES={devices}");
+    }
+    let place = Place::local(1);
+    place.campaign(&["true"], "wait: 0");
+    let warnings = warnings(&place.run_local_on("GPU-00000007").expect(0));
+    assert!(
+        warnings[0].starts_with("CUDA_VISIBLE_DEVICES names GPUs that are not"),
+        "{warnings:?}"
+    );
 }
 
 #[test]

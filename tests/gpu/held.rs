@@ -1,5 +1,7 @@
 //! Held containers that keep a GPU full, or lose it.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::place::{Place, WAITS};
@@ -77,8 +79,8 @@ fn nothing_is_restarted_that_is_not_to_be() {
     assert_eq!(ended.summary()["restarts"], json!([]));
 }
 
-/// The server fills the GPU before it is healthy, as it is meant to.
-fn what_a_dependency_takes_when_it_starts_is_the_campaigns_own(strategy: Strategy) {
+/// A server that is healthy as soon as there is a file `loaded`, and a service that waits for it.
+fn with_a_server() -> Place {
     let place = Place::in_containers(1);
     place.scene.services(
         "  server:\n    image: <busybox>\n    network_mode: none\n    init: true\n    volumes: ['.:/w']\n    \
@@ -86,12 +88,32 @@ fn what_a_dependency_takes_when_it_starts_is_the_campaigns_own(strategy: Strateg
          <busybox>, network_mode: none, depends_on: {server: {condition: service_healthy}}}\n",
     );
     place.campaign(&["true"], "wait: 0, max_used_before_run: 1GiB");
+    place
+}
+
+/// The server fills the GPU before it is healthy, as it is meant to.
+fn what_a_dependency_takes_when_it_starts_is_the_campaigns_own(strategy: Strategy) {
+    let place = with_a_server();
     let mut lem = place.start(strategy);
     eventually("the server starts", || engine::containers(&place.scene.project).first().cloned());
     place.fill(0, json!(null));
     place.scene.write("loaded", "");
     let ended = lem.wait().expect(0);
     assert_eq!(ended.verdicts(), ["completed"]);
+}
+
+#[test]
+fn what_a_stranger_takes_while_a_dependency_starts_is_not_the_campaigns_own() {
+    let mut stranger = Command::new("sleep").arg("1000").spawn().unwrap();
+    let place = with_a_server();
+    let mut lem = place.start(HELD);
+    eventually("the server starts", || engine::containers(&place.scene.project).first().cloned());
+    place.fill(0, json!([{"pid": stranger.id(), "mib": 79_400}]));
+    place.scene.write("loaded", "");
+    let ended = lem.wait();
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    assert_eq!(ended.expect(4).verdicts(), ["gpu_busy"]);
 }
 
 #[test]

@@ -56,6 +56,14 @@ impl Place {
         self.start_local().wait()
     }
 
+    /// Runs the campaign again, with this `CUDA_VISIBLE_DEVICES`.
+    pub(crate) fn run_local_on(&self, devices: &str) -> Ended {
+        let words = ["campaign", "campaign.yaml", "--runner", "local", "--json", "--fresh"];
+        let mut command = self.scene.command(&words);
+        command.env("CUDA_VISIBLE_DEVICES", devices);
+        Running::start(self.fake.furnish(&mut command)).wait()
+    }
+
     /// Fills a GPU with what these processes hold.
     pub(crate) fn fill(&self, gpu: usize, processes: Value) {
         self.fake.change(|state| {

@@ -147,6 +147,21 @@ fn a_gpu_that_is_lost_hides_no_other() {
 }
 
 #[test]
+fn a_gpu_that_cannot_be_read_hides_no_other_and_a_figure_no_other_figure() {
+    let fake = FakeGpu::idle(2);
+    fake.set(0, "fail", json!({"nvmlDeviceGetMemoryInfo_v2": 999}));
+    fake.set(1, "fail", json!({"nvmlDeviceGetTemperature": 999}));
+    let shown = document(&fake);
+    let error = shown["gpus"][0]["error"].as_str().unwrap();
+    assert!(error.starts_with("NVML failed on GPU 0: "), "{error}");
+    let other = &shown["gpus"][1];
+    assert_eq!(
+        (&other["memory"]["used_mib"], &other["temperature_celsius"]),
+        (&json!(600), &json!(null))
+    );
+}
+
+#[test]
 fn wrong_usage_is_refused() {
     let fake = FakeGpu::idle(1);
     for word in ["--watch=0", "--watch=-1", "--watch=often", "now"] {

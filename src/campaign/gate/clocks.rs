@@ -72,6 +72,7 @@ fn may_pass(error: &GpuError) -> bool {
         | GpuError::NoGpu
         | GpuError::Lost { .. }
         | GpuError::Failed { .. }
+        | GpuError::Unread { .. }
         | GpuError::Unexpected { .. } => true,
         GpuError::NoLibrary { .. }
         | GpuError::VersionMismatch

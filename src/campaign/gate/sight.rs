@@ -54,7 +54,7 @@ impl Sight {
     pub(super) async fn before_start(&mut self, cancel: &Cancel) {
         if let Some(reading) = self.glance(cancel).await {
             self.seen_any = true;
-            self.own.before_start(&reading);
+            self.own.before_start(&reading, &self.eyes);
         }
     }
 
@@ -132,21 +132,19 @@ impl Sight {
             _ => true,
         };
         let mut chosen: Vec<&Gpu> = reading.gpus.iter().filter(|gpu| is_wanted(gpu)).collect();
-        let lost = reading.silent.iter().find(|(index, error)| {
-            matches!(error, GpuError::Lost { .. })
-                && match wanted {
-                    Gpus::Named(names) => names.iter().any(|name| *name == index.to_string()),
-                    _ => true,
-                }
-        });
-        if let Some((_, error)) = lost {
-            return View::Unseen(error.clone());
+        let silent = silent(reading, wanted, &self.eyes);
+        if let Some(lost) = silent.iter().find(|error| matches!(error, GpuError::Lost { .. })) {
+            return View::Unseen((*lost).clone());
         }
-        if chosen.is_empty() {
+        if chosen.is_empty() && silent.is_empty() {
             chosen = reading.gpus.iter().collect();
+            let named_by = match waiting.attempt.service {
+                Some(_) => "the Compose file",
+                None => "CUDA_VISIBLE_DEVICES",
+            };
             let message =
-                "the Compose file names GPUs that are not here; all of them are looked at";
-            self.warn(message, waiting.report);
+                format!("{named_by} names GPUs that are not here; all of them are looked at");
+            self.warn(&message, waiting.report);
         }
         for gpu in chosen.iter().filter(|gpu| gpu.memory.is_none()) {
             let message = format!(
@@ -159,7 +157,11 @@ impl Sight {
         if found.iter().any(Obstacle::is_memory) {
             self.eyes.identify(found.iter_mut().flat_map(Obstacle::holders_mut));
         }
-        View::Obstacles(found)
+        match silent.first() {
+            // What is known to be in the way counts, whatever else can't be seen.
+            Some(unread) if found.is_empty() => View::Unseen((*unread).clone()),
+            _ => View::Obstacles(found),
+        }
     }
 
     /// Says it, once.
@@ -181,4 +183,21 @@ pub(super) async fn name_containers(found: &mut [Obstacle], waiting: &Waiting<'_
         let id = holder.container_id.as_ref();
         holder.container = id.map(|id| names.get(id).unwrap_or(id).clone());
     }
+}
+
+/// Why GPUs that may be the run's don't answer. A silent GPU doesn't say its UUID, so it may be any
+/// that no other GPU has.
+fn silent<'a>(reading: &'a Reading, wanted: &Gpus, eyes: &Eyes) -> Vec<&'a GpuError> {
+    let may_be = |index: u32, name: &str| match name.parse::<u32>() {
+        Ok(named) => named == index,
+        Err(_) => !reading.gpus.iter().any(|gpu| gpu.is(name)),
+    };
+    let is_wanted = |index: u32| match (wanted, eyes) {
+        (Gpus::Named(names), Eyes::Here(_)) => names.iter().any(|name| may_be(index, name)),
+        _ => true,
+    };
+    // A GPU that may not be seen from here is nobody's.
+    let errors =
+        reading.silent.iter().filter(|(_, error)| !matches!(error, GpuError::Hidden { .. }));
+    errors.filter(|(index, _)| is_wanted(*index)).map(|(_, error)| error).collect()
 }
