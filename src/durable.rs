@@ -2,8 +2,10 @@
 //! matters, renamed.
 
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -23,12 +25,26 @@ pub(crate) enum Flush {
 /// # Errors
 /// Any error of creating, writing, flushing or renaming; the temporary file is removed.
 pub(crate) fn write(path: &Path, bytes: &[u8], flush: Flush) -> io::Result<()> {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
+    put(path, bytes, flush, None)
+}
+
+/// The same, with a mode that the umask has no say in.
+#[cfg(feature = "host")]
+pub(crate) fn write_with_mode(
+    path: &Path,
+    bytes: &[u8],
+    flush: Flush,
+    mode: u32,
+) -> io::Result<()> {
+    put(path, bytes, flush, Some(mode))
+}
+
+fn put(path: &Path, bytes: &[u8], flush: Flush, mode: Option<u32>) -> io::Result<()> {
+    let (mut file, temporary) = temporary(path)?;
     let written = (|| {
-        let mut file = fs_err::File::create(&temporary)?;
+        if let Some(mode) = mode {
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
         file.write_all(bytes)?;
         if flush == Flush::Now {
             file.sync_all()?;
@@ -40,6 +56,24 @@ pub(crate) fn write(path: &Path, bytes: &[u8], flush: Flush) -> io::Result<()> {
         let _ = fs_err::remove_file(&temporary);
     }
     written
+}
+
+/// A new file beside `path`. Others may write to its folder: what has the name already, a link to
+/// some other file perhaps, is not opened.
+fn temporary(path: &Path) -> io::Result<(fs_err::File, PathBuf)> {
+    let name = path.file_name().unwrap_or_default();
+    for number in 0_u32.. {
+        let mut hidden = OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}-{number}.tmp", std::process::id()));
+        let temporary = path.with_file_name(hidden);
+        match fs_err::OpenOptions::new().write(true).create_new(true).open(&temporary) {
+            Ok(file) => return Ok((file, temporary)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 100 => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// Writes `value` as indented JSON with a final newline, whole or not at all.

@@ -11,7 +11,7 @@
 //! gpu        ─► ground
 //! http       ─► ground
 //! record     ─► ground
-//! ground     =  cancel, duration, durable, lock, mebibytes, state_dir, yaml
+//! ground     =  cancel, duration, durable, foreign_file, lock, mebibytes, state_dir, yaml
 //! ```
 //!
 //! `cli` is the rim: arguments, terminal, exit codes. `engine` is the adapter of the `docker`
@@ -35,6 +35,8 @@ mod duration;
 #[cfg(feature = "host")]
 mod engine;
 mod experiment;
+#[cfg(feature = "host")]
+mod foreign_file;
 #[cfg(feature = "host")]
 mod gpu;
 #[cfg(feature = "host")]

@@ -40,5 +40,7 @@ mod options;
 mod pages;
 #[path = "cli/repair.rs"]
 mod repair;
+#[path = "cli/rubbish.rs"]
+mod rubbish;
 #[path = "cli/status.rs"]
 mod status;

@@ -34,6 +34,7 @@ pub(crate) mod overhead;
 pub(crate) mod override_file;
 pub(crate) mod plan;
 pub(crate) mod resume;
+mod retry;
 mod run_facts;
 pub(crate) mod run_folder;
 pub(crate) mod runner;

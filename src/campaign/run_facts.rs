@@ -9,7 +9,9 @@ use super::decided::Campaign;
 use super::error::CampaignError;
 use super::instance::Instance;
 use super::plan::Run;
+use super::watch::LONGEST_MARK;
 use crate::durable::{self, Flush};
+use crate::foreign_file;
 
 /// The name of the file.
 pub(crate) const FACTS: &str = "lem.json";
@@ -88,7 +90,9 @@ impl Facts {
 
     /// The facts in a folder, if they are there and of the run that the folder is named after.
     pub(crate) fn read(folder: &Path) -> Option<Self> {
-        let facts: Self = serde_json::from_slice(&std::fs::read(folder.join(FACTS)).ok()?).ok()?;
+        let facts: Self =
+            serde_json::from_slice(&foreign_file::read(&folder.join(FACTS), LONGEST_MARK).ok()?)
+                .ok()?;
         let named = folder.file_name().is_some_and(|name| *name == *facts.run_id);
         named.then_some(facts)
     }

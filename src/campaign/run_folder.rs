@@ -1,14 +1,18 @@
 //! The results folder of one run: what is put in it before, and which result is in it after.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::error::CampaignError;
 use crate::durable::{self, Flush};
+use crate::foreign_file;
 use crate::yaml;
 
 /// The experiment's configuration, as the run reads it.
@@ -73,31 +77,34 @@ pub(crate) fn prepare(
 ) -> Result<(), CampaignError> {
     let failed = |source| CampaignError::Unwritable { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(failed)?;
-    let log = folder.join(LOG);
-    if log.exists() {
-        // What an earlier try said must not be taken for the words of this one.
-        let earlier = folder.join(format!("output-a{}.log", attempt.saturating_sub(1)));
-        fs::rename(&log, earlier).map_err(failed)?;
-    }
-    for mark in OWN.into_iter().chain([RESULT]) {
+    for name in [LOG, RESULT].into_iter().chain(OWN) {
         // Of an earlier try: it would speak for this one.
-        match fs::remove_file(folder.join(mark)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(failed(error));
-            }
-            _ => {}
-        }
+        set_aside(folder, name, attempt.saturating_sub(1)).map_err(failed)?;
     }
-    durable::write(&folder.join(CONFIG), config.as_bytes(), Flush::Later).map_err(failed)?;
+    let (path, config) = (folder.join(CONFIG), config.as_bytes());
     match writers {
-        Writers::Owner => Ok(()),
-        Writers::Anyone => {
-            // Whatever this user's umask is.
-            let allow =
-                |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
-            allow(&folder.join(CONFIG), 0o644).and_then(|()| allow(folder, 0o777)).map_err(failed)
-        }
+        Writers::Owner => durable::write(&path, config, Flush::Later),
+        // Whatever this user's umask is.
+        Writers::Anyone => durable::write_with_mode(&path, config, Flush::Later, 0o644)
+            .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o777))),
     }
+    .map_err(failed)
+}
+
+/// Keeps what a try left under a name of its own: `output-a1.log`, `result-a1.json`. Whatever it is:
+/// a run may have made a folder or a link of that name.
+fn set_aside(folder: &Path, name: &str, attempt: u32) -> std::io::Result<()> {
+    let path = folder.join(name);
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
+    let free = (1_u32..).find_map(|n| {
+        let more = if n == 1 { String::new() } else { format!("-{n}") };
+        let kept = folder.join(format!("{stem}-a{attempt}{more}.{extension}"));
+        kept.symlink_metadata().is_err().then_some(kept)
+    });
+    free.map_or(Ok(()), |kept| fs::rename(&path, kept))
 }
 
 /// The result of a run: the file that was asked for, else JSON that appeared under the results
@@ -112,22 +119,40 @@ pub(crate) fn find_result(
     if names_this_run(&asked, run) {
         return Some(asked);
     }
-    appeared(folder, began, Some(run)).or_else(|| appeared(results_dir, began, None))
+    appeared(folder, began, run).or_else(|| appeared(results_dir, began, run))
+}
+
+/// Whether lem made the file: a mark, or what an earlier try left.
+fn is_of_a_try(name: &str) -> bool {
+    let of_earlier = |start: &str| name.starts_with(&format!("{start}-a"));
+    OWN.contains(&name) || ["result", "started", "ended"].iter().any(|start| of_earlier(start))
+}
+
+/// What of a result lem reads; the rest is passed over, however large it is.
+#[derive(Deserialize)]
+struct Named {
+    run_id: Option<Value>,
 }
 
 /// Whether the file is JSON and, where it says which run it is of, says this one.
 fn names_this_run(path: &Path, run: &str) -> bool {
-    let read = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    let Some(value) = read else { return false };
-    match value.get("run_id") {
-        Some(Value::String(id)) => id == run,
-        _ => true,
+    let Ok(file) = foreign_file::open(path) else { return false };
+    let mut text = BufReader::new(file);
+    let is_mapping = text.fill_buf().is_ok_and(|start| {
+        start.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte == b'{')
+    });
+    if !is_mapping {
+        return serde_json::from_reader::<_, IgnoredAny>(text).is_ok();
+    }
+    match serde_json::from_reader::<_, Named>(text) {
+        Ok(Named { run_id: Some(Value::String(id)) }) => id == run,
+        Ok(Named { .. }) => true,
+        Err(_) => false,
     }
 }
 
-/// The first JSON file below `folder` that is not older than `began`. `run` is the one it must not
-/// contradict; without it a file counts by its time alone.
-fn appeared(folder: &Path, began: SystemTime, run: Option<&str>) -> Option<PathBuf> {
+/// The first JSON file below `folder` that is not older than `began` and does not name another run.
+fn appeared(folder: &Path, began: SystemTime, run: &str) -> Option<PathBuf> {
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(&folder).ok()?.flatten() {
@@ -140,10 +165,10 @@ fn appeared(folder: &Path, began: SystemTime, run: Option<&str>) -> Option<PathB
                 continue;
             }
             let json = path.extension().is_some_and(|extension| extension == "json");
-            let own = OWN.iter().any(|name| path.file_name().is_some_and(|file| file == *name));
+            let own = path.file_name().and_then(|name| name.to_str()).is_some_and(is_of_a_try);
             let modified = entry.metadata().and_then(|metadata| metadata.modified());
             let new = modified.is_ok_and(|time| time >= began);
-            if json && !own && new && names_this_run(&path, run.unwrap_or_default()) {
+            if json && !own && new && names_this_run(&path, run) {
                 return Some(path);
             }
         }

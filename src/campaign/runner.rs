@@ -2,16 +2,14 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
-
 use super::attempt::Attempt;
 use super::error::CampaignError;
 use super::event::{Event, RestartReason, TimeSpent};
-use super::file::Retry;
 use super::gate::{Gate, Passage, Waiting};
 use super::instance::Instance;
 use super::outcome::outcome;
 use super::plan::{Plan, Run};
+use super::retry::{Earlier, Tried, waits};
 use super::run_facts::{Facts, Origin};
 use super::run_folder::{self, Writers};
 use super::settings::{RunnerKind, Settings};
@@ -147,19 +145,9 @@ impl Runner<'_> {
         };
         let number = self.store.run_starts(&self.instance.id, run.position, &beginning)?;
         let attempt = self.instance.attempt(self.plan, run, number, self.settings)?;
-        if number > 1 && earlier == Earlier::Unknown {
-            // All tries of a run carry the same mark: what ends one would end the other.
-            let uid = watch::user_of(&attempt.folder);
-            self.strategy.end_earlier(&attempt, uid).await?;
+        if let Err(error) = self.prepare(run, number, earlier, &attempt).await {
+            return self.broken_off(run, error);
         }
-        let config = run_folder::config_text(&experiment.name, &experiment.config)
-            .map_err(|source| CampaignError::Unwritable { path: attempt.folder.clone(), source })?;
-        let writers = match attempt.service {
-            Some(_) => Writers::Anyone,
-            None => Writers::Owner,
-        };
-        run_folder::prepare(&attempt.folder, number, &config, writers)?;
-        Facts::of(self.origin, self.plan, run, &attempt.run, number).write(&attempt.folder)?;
         (self.report)(Event::RunStarted {
             run: attempt.run.clone(),
             experiment: experiment.name.clone(),
@@ -175,13 +163,40 @@ impl Runner<'_> {
                 let verdict = self.conclude(run, &attempt, (began, &observed), again)?;
                 Ok(Tried { verdict, attempt: number })
             }
-            Err(error) => {
-                // Nothing is known of it any more: a resume does it again.
-                let outcome = Outcome::interrupted(now());
-                self.store.run_ended(&self.instance.id, run.position, &outcome)?;
-                Err(self.interrupted_or(error))
-            }
+            Err(error) => self.broken_off(run, error),
         }
+    }
+
+    /// Nothing is known of the run any more: a resume does it again.
+    fn broken_off<T>(&mut self, run: Run, error: CampaignError) -> Result<T, CampaignError> {
+        let outcome = Outcome::interrupted(now());
+        self.store.run_ended(&self.instance.id, run.position, &outcome)?;
+        Err(self.interrupted_or(error))
+    }
+
+    /// Makes the run's folder ready for a try.
+    async fn prepare(
+        &mut self,
+        run: Run,
+        number: u32,
+        earlier: Earlier,
+        attempt: &Attempt,
+    ) -> Result<(), CampaignError> {
+        if number > 1 && earlier == Earlier::Unknown {
+            // All tries of a run carry the same mark: what ends one would end the other.
+            let uid = watch::user_of(&attempt.folder);
+            self.strategy.end_earlier(attempt, uid).await?;
+        }
+        let experiment = self.plan.experiment(run);
+        let config = run_folder::config_text(&experiment.name, &experiment.config)
+            .map_err(|source| CampaignError::Unwritable { path: attempt.folder.clone(), source })?;
+        let writers = match attempt.service {
+            Some(_) => Writers::Anyone,
+            None => Writers::Owner,
+        };
+        run_folder::prepare(&attempt.folder, number, &config, writers)?;
+        Facts::of(self.origin, self.plan, run, &attempt.run, number).write(&attempt.folder)?;
+        Ok(())
     }
 
     /// An error that only says that the user's wish cut something off is that wish.
@@ -357,32 +372,6 @@ impl Runner<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// What is known of the tries before this one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Earlier {
-    /// Nothing, if a lem was killed: one of them may still be ending.
-    Unknown,
-    /// This lem saw their end.
-    Gone,
-}
-
-/// A try that ended.
-struct Tried {
-    verdict: Verdict,
-    /// Which try of its run it was, from 1.
-    attempt: u32,
-}
-
-/// The waits before the second try, the third, and so on.
-fn waits(retry: &Retry) -> impl Iterator<Item = Duration> {
-    ExponentialBuilder::new()
-        .with_min_delay(retry.base_delay.0)
-        .with_factor(retry.factor)
-        .with_max_delay(retry.max_delay.0)
-        .with_max_times(retry.max_attempts.saturating_sub(1) as usize)
-        .build()
 }
 
 /// The time as records hold it.

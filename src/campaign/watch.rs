@@ -1,6 +1,5 @@
 //! A try while it runs: started, watched, stopped where needed, and the evidence collected.
 
-use std::fs::File;
 use std::io::{PipeWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use super::strategy::Strategy;
 use super::verdict::Stopped;
 use crate::cancel::Cancel;
 use crate::engine::process::{Child, Exit};
+use crate::foreign_file;
 use crate::inner::mark::{ENDED_FILE, EndedMark, STARTED_FILE, StartedMark};
 
 /// What is known after a try.
@@ -40,7 +40,7 @@ impl Observed {
     ) -> Result<Self, CampaignError> {
         let log = attempt.folder.join(run_folder::LOG);
         let write = || {
-            let mut file = File::options().create(true).append(true).open(&log)?;
+            let mut file = foreign_file::append(&log)?;
             file.write_all(format!("{}\n", reason.join("\n")).as_bytes())
         };
         write().map_err(|source| CampaignError::Unwritable { path: log.clone(), source })?;
@@ -61,6 +61,8 @@ impl Observed {
     }
 }
 
+/// Bytes of a mark that the inner lem leaves; it has a dozen numbers.
+pub(crate) const LONGEST_MARK: u64 = 64 * 1024;
 /// How long a client may take to notice that its run is over.
 const CLIENT_SLACK: Duration = Duration::from_secs(3);
 /// How often lem looks whether a run says something.
@@ -79,7 +81,7 @@ pub(crate) async fn run(
 ) -> Result<Observed, CampaignError> {
     let log = attempt.folder.join(run_folder::LOG);
     let unwritable = |source| CampaignError::Unwritable { path: log.clone(), source };
-    let file = File::options().create(true).append(true).open(&log).map_err(unwritable)?;
+    let file = foreign_file::append(&log).map_err(unwritable)?;
     let (input, lifeline) = std::io::pipe().map_err(unwritable)?;
     let invocation = strategy.invocation(attempt, Lifeline::Held)?;
     let mark = strategy.mark();
@@ -174,14 +176,14 @@ pub(crate) fn user_of(folder: &Path) -> Option<u32> {
 }
 
 fn read_mark<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    serde_json::from_slice(&foreign_file::read(path, LONGEST_MARK).ok()?).ok()
 }
 
 /// The last lines of a log, at most `count`; the log may be large and need not be text.
 pub(crate) fn last_lines(log: &Path, count: usize) -> Vec<String> {
     const TAIL: u64 = 64 * 1024;
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(log)?;
+        let mut file = foreign_file::open(log)?;
         let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
         let mut bytes = Vec::new();

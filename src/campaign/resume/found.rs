@@ -10,8 +10,10 @@ use crate::campaign::error::CampaignError;
 use crate::campaign::run_facts::Facts;
 use crate::campaign::run_folder;
 use crate::campaign::verdict::{self, Evidence, Verdict};
+use crate::campaign::watch::LONGEST_MARK;
 use crate::campaign::watch::last_lines;
 use crate::engine::process::Exit;
+use crate::foreign_file;
 use crate::inner::mark::{ENDED_FILE, EndReason, EndedMark, STARTED_FILE, StartedMark};
 use crate::record::{Known, Outcome, RunState};
 use crate::yaml;
@@ -140,7 +142,7 @@ fn time(timestamp: jiff::Timestamp) -> String {
 }
 
 fn mark<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(folder.join(name)).ok()?).ok()
+    serde_json::from_slice(&foreign_file::read(&folder.join(name), LONGEST_MARK).ok()?).ok()
 }
 
 #[cfg(test)]
