@@ -40,7 +40,7 @@ pub(crate) fn record(
                 plan: plan.fingerprint(),
                 seed: plan.seed,
                 settings: campaign.flags.clone(),
-                started_at: now(),
+                started_at: instance.started_at.clone(),
                 structure: Some(plan.structure.to_string()),
                 cycles: Some(plan.cycles),
             };

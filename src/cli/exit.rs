@@ -54,6 +54,7 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::SeveralRuns { .. }
         | E::Unmatched(_)
         | E::NoManifest { .. }
+        | E::ResultsTaken { .. }
         | E::NoAnswer => WRONG,
         E::NoInner { .. }
         | E::Unwritable { .. }
@@ -145,6 +146,9 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::ReadOnlyResults(_) => "mount the results without `:ro`".to_owned(),
         E::NoInner { .. } => {
             "`make install` puts both builds in place; LEM_CONTAINER_BIN names another".to_owned()
+        }
+        E::ResultsTaken { .. } => {
+            "give it another name, or its results another place: `-o DIR`".to_owned()
         }
         E::Unwritable { .. } => "check the folder's owner, mode and free space".to_owned(),
         E::UnwritableInside { log, .. } => {

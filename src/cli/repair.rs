@@ -14,7 +14,7 @@ use super::settings::Manners;
 use super::{exit, locks};
 use crate::campaign::decided::record_of;
 use crate::campaign::error::CampaignError;
-use crate::campaign::resume::found::{FoundRun, Required, look};
+use crate::campaign::resume::found::{FoundRun, Required, are_of, began, look};
 use crate::campaign::resume::repair::{
     Extent, Learnt, Rebuilt, Today, learn, rebuild, state_after,
 };
@@ -163,20 +163,24 @@ fn plan(
         }
         work.learnt.extend(learnt);
     }
-    let mut unknown: Vec<Vec<FoundRun>> = executions.into_values().collect();
-    unknown.sort_by_key(|runs| began(runs));
+    let (mut unknown, others): (Vec<Vec<FoundRun>>, Vec<_>) = executions
+        .into_values()
+        .partition(|runs| are_of(runs, &named.file.campaign_name, &named.path));
+    if !others.is_empty() {
+        let executions = counted(others.len(), "execution");
+        render::say(&format!("{executions} of other campaign files: left alone"));
+    }
+    // Where nothing shows that it began, there is nothing to put into the record.
+    unknown.retain(|runs| began(runs).is_some());
+    unknown.sort_by(|a, b| began(a).cmp(&began(b)));
     while !unknown.is_empty() {
         let found = unknown.remove(0);
         let last = unknown.is_empty();
-        let newer = newest.is_none_or(|newest| began(&found) > newest.started_at);
+        let newer = newest.is_none_or(|newest| began(&found) > Some(&*newest.started_at));
         let extent = if last && newer { Extent::Whole } else { Extent::Folders };
         work.rebuilt.push(of_folders(&found, extent, named, flags.clone())?);
     }
     Ok(work)
-}
-
-fn began(runs: &[FoundRun]) -> String {
-    runs.iter().filter_map(|run| run.started_at.clone()).min().unwrap_or_default()
 }
 
 fn of_folders(

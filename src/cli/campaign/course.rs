@@ -104,11 +104,12 @@ fn go_on(
     }
     let placed = place(plan, &recorded.runs);
     plan.runs.clone_from(&placed.runs);
+    let (id, started_at) = (recorded.instance.id.clone(), recorded.instance.started_at.clone());
     if found == Drift::default() {
-        return Ok(Past::Recorded { id: recorded.instance.id.clone(), changes: None });
+        return Ok(Past::Recorded { id, started_at, changes: None });
     }
     say(&format!("`{campaign}` has changed since it began:\n  {}", lines.join("\n  ")));
-    Ok(Past::Recorded { id: recorded.instance.id.clone(), changes: Some(placed) })
+    Ok(Past::Recorded { id, started_at, changes: Some(placed) })
 }
 
 fn select(
