@@ -6,7 +6,6 @@ use crate::campaign::resume::select::Unmatched;
 use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
 use crate::lock::LockError;
-use crate::record::RecordError;
 
 /// Everything was done, and nothing failed.
 pub(super) const DONE: u8 = 0;
@@ -187,7 +186,7 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::NoManifest { .. } => {
             "repair it or move it away; `--fresh` starts without it and keeps it".to_owned()
         }
-        E::Record(RecordError::Damaged { .. }) => {
+        E::Record(error) if error.is_damage() => {
             "`lem repair FILE` moves it aside and makes a new one from the results".to_owned()
         }
         E::NoSuchRun { .. } => {

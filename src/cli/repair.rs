@@ -20,7 +20,7 @@ use crate::campaign::resume::repair::{
 };
 use crate::campaign::run_folder;
 use crate::campaign::runner::now;
-use crate::record::{CampaignState, Instance, RecordError, RecordedRun, RunState, Store};
+use crate::record::{CampaignState, Instance, RecordError, RecordedRun, RunState, Store, aside};
 
 /// Make a campaign's record anew from its results, where it is lost, damaged or behind.
 ///
@@ -95,7 +95,7 @@ fn repair(arguments: &Arguments) -> Result<u8, CampaignError> {
         }
         return Ok(exit::DONE);
     }
-    let aside = (condition == Condition::Damaged).then(|| aside(&path));
+    let aside = (condition == Condition::Damaged).then(|| aside::name_of(&path, &now()));
     if !arguments.json {
         work.lines(aside.as_deref()).iter().for_each(|line| out(line));
     }
@@ -134,7 +134,7 @@ fn inspect(path: &Path, campaign: &str) -> Result<(Condition, Recorded), Campaig
     match read() {
         Ok(Some(recorded)) => Ok((Condition::Sound, recorded)),
         Ok(None) => Ok((Condition::Missing, Vec::new())),
-        Err(RecordError::Damaged { .. }) => Ok((Condition::Damaged, Vec::new())),
+        Err(error) if error.is_damage() => Ok((Condition::Damaged, Vec::new())),
         Err(error) => Err(error.into()),
     }
 }
@@ -220,10 +220,6 @@ fn of_folders(
     ))
 }
 
-fn aside(path: &Path) -> PathBuf {
-    path.with_extension(format!("db.damaged-{}", now().replace([':', '.'], "")))
-}
-
 impl Work {
     fn is_nothing(&self) -> bool {
         self.rebuilt.is_empty() && self.learnt.is_empty()
@@ -278,7 +274,8 @@ impl Work {
 
     fn act(&self, path: &Path, aside: Option<&Path>) -> Result<(), CampaignError> {
         if let Some(aside) = aside {
-            move_aside(path, aside)?;
+            aside::move_to(path, aside)
+                .map_err(|source| CampaignError::Unwritable { path: path.to_owned(), source })?;
         }
         let mut store = Store::open(path)?;
         for rebuilt in &self.rebuilt {
@@ -295,18 +292,4 @@ impl Work {
         }
         Ok(())
     }
-}
-
-/// The record and what `SQLite` keeps beside it: what it has not yet taken in may be in there.
-fn move_aside(path: &Path, aside: &Path) -> Result<(), CampaignError> {
-    let with = |path: &Path, end: &str| PathBuf::from(format!("{}{end}", path.display()));
-    for end in ["", "-wal", "-shm"] {
-        match std::fs::rename(with(path, end), with(aside, end)) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(CampaignError::Unwritable { path: path.to_owned(), source });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

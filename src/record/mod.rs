@@ -4,6 +4,7 @@
 //! transition, so that the record of run 10,000 costs what the record of run 10 cost and a power
 //! cut loses nothing that was said to be done. Results are files, not rows.
 
+pub(crate) mod aside;
 mod runs;
 mod schema;
 mod store;

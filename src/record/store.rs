@@ -30,6 +30,13 @@ pub(crate) enum RecordError {
     Unknown { path: PathBuf, value: String },
 }
 
+impl RecordError {
+    /// Whether what is in the file makes no sense, so that only its results can tell the state.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Unknown { .. })
+    }
+}
+
 /// An open record.
 pub(crate) struct Store {
     pub(super) connection: SqliteConnection,
@@ -123,10 +130,15 @@ impl Store {
         .get_result(&mut self.connection)
         .map_err(|source| self.query_error(source))?;
         if found == "ok" {
-            return Ok(());
+            return self.has_every_table();
         }
         let source = diesel::result::Error::DeserializationError(found.into());
         Err(RecordError::Damaged { path: self.path.clone(), source })
+    }
+
+    fn has_every_table(&mut self) -> Result<(), RecordError> {
+        let all = "SELECT 1 FROM campaigns, runs, experiments LIMIT 0";
+        self.connection.batch_execute(all).map_err(|source| self.query_error(source))
     }
 
     pub(super) fn query_error(&self, source: diesel::result::Error) -> RecordError {
@@ -285,7 +297,10 @@ pub(super) fn of_query(path: &Path, source: diesel::result::Error) -> RecordErro
     let path = path.to_owned();
     // SQLITE_NOTADB and SQLITE_CORRUPT reach us as their words alone.
     let words = source.to_string();
-    if words.contains("file is not a database") || words.contains("disk image is malformed") {
+    const DAMAGE: [&str; 4] =
+        ["file is not a database", "disk image is malformed", "no such table", "no such column"];
+    let senseless = matches!(source, diesel::result::Error::DeserializationError(_));
+    if senseless || DAMAGE.iter().any(|damage| words.contains(damage)) {
         return RecordError::Damaged { path, source };
     }
     RecordError::Query { path, source }
