@@ -53,6 +53,7 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::SeveralRuns { .. }
         | E::Unmatched(_)
         | E::NoManifest { .. }
+        | E::ResultsElsewhere { .. }
         | E::ResultsTaken { .. }
         | E::NoAnswer => WRONG,
         E::NoInner { .. }
@@ -146,6 +147,10 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::NoInner { .. } => {
             "`make install` puts both builds in place; LEM_CONTAINER_BIN names another".to_owned()
         }
+        E::ResultsElsewhere { folder, .. } => format!(
+            "it goes on where it began: `-o {}`; `--fresh` starts it anew elsewhere",
+            folder.display()
+        ),
         E::ResultsTaken { .. } => {
             "give it another name, or its results another place: `-o DIR`".to_owned()
         }

@@ -201,6 +201,7 @@ fn of_folders(
         started_at: String::new(),
         structure: None,
         cycles: None,
+        basis: None,
     });
     let decided = decide(Manners::default(), flags, named, begun.as_ref())?;
     let random = uuid::Uuid::new_v4().to_string();

@@ -58,6 +58,7 @@ struct CampaignRow {
     started_at: String,
     structure: Option<String>,
     cycles: Option<i64>,
+    basis: Option<String>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -168,6 +169,7 @@ impl Store {
             started_at: instance.started_at.clone(),
             structure: instance.structure.clone(),
             cycles: instance.cycles.map(i64::from),
+            basis: instance.basis.clone(),
         };
         self.connection
             .immediate_transaction(|connection| {
@@ -193,6 +195,7 @@ impl Store {
                         campaigns::structure.eq(&amendment.structure),
                         campaigns::cycles.eq(i64::from(amendment.cycles)),
                         campaigns::settings.eq(&amendment.settings),
+                        campaigns::basis.eq(&amendment.basis),
                         campaigns::seed.eq(amendment.seed.map(u64::cast_signed)),
                     ))
                     .execute(connection)?;
@@ -253,6 +256,7 @@ impl Store {
             started_at: row.started_at,
             structure: row.structure,
             cycles: row.cycles.and_then(|cycles| u32::try_from(cycles).ok()),
+            basis: row.basis,
         };
         Ok((instance, state))
     }

@@ -144,6 +144,7 @@ pub(crate) fn rebuild(found: &[FoundRun], id: &str, extent: Extent, today: &Toda
                 (Extent::Folders, Some(origin)) => origin.cycles,
                 (Extent::Folders, None) | (Extent::Whole, _) => plan.cycles,
             }),
+            basis: None,
         },
         experiments: kept(found, &recorded, plan),
         runs,
