@@ -298,11 +298,11 @@ impl Store {
 
 /// What a failed question says about the file.
 pub(super) fn of_query(path: &Path, source: diesel::result::Error) -> RecordError {
+    const DAMAGE: [&str; 4] =
+        ["file is not a database", "disk image is malformed", "no such table", "no such column"];
     let path = path.to_owned();
     // SQLITE_NOTADB and SQLITE_CORRUPT reach us as their words alone.
     let words = source.to_string();
-    const DAMAGE: [&str; 4] =
-        ["file is not a database", "disk image is malformed", "no such table", "no such column"];
     let senseless = matches!(source, diesel::result::Error::DeserializationError(_));
     if senseless || DAMAGE.iter().any(|damage| words.contains(damage)) {
         return RecordError::Damaged { path, source };

@@ -133,7 +133,9 @@ fn altered(words: &[(&str, &str)]) -> (Scene, Vec<u8>) {
             let places = bytes.windows(old.len()).enumerate();
             let at: Vec<usize> = places.filter(|w| w.1 == old.as_bytes()).map(|w| w.0).collect();
             assert!(!at.is_empty(), "no {old}");
-            at.iter().for_each(|at| bytes[*at..at + old.len()].copy_from_slice(new.as_bytes()));
+            for at in at {
+                bytes[at..at + old.len()].copy_from_slice(new.as_bytes());
+            }
         }
         bytes
     })
