@@ -8,6 +8,7 @@ use super::instance::{Inside, Instance};
 use super::override_file::{self, Between};
 use super::plan::Plan;
 use super::resume::drift::Placed;
+use super::runner::now;
 use super::settings::Settings;
 use super::site::Site;
 use crate::record::Known;
@@ -36,7 +37,7 @@ pub(crate) enum Past {
     /// No instance of the record. What is known of runs from elsewhere, by position.
     New { known: Vec<(u32, Known)> },
     /// An instance of the record, and how it has to be changed first.
-    Recorded { id: String, changes: Option<Placed> },
+    Recorded { id: String, started_at: String, changes: Option<Placed> },
 }
 
 impl Past {
@@ -55,11 +56,13 @@ impl Campaign {
     /// The instance that an execution would have.
     pub(crate) fn instance(&self) -> Result<Instance, CampaignError> {
         let worlds = self.site.as_ref().map(Site::worlds).transpose()?.unwrap_or_default();
+        let (id, started_at) = match &self.past {
+            Past::Recorded { id, started_at, .. } => (id.clone(), started_at.clone()),
+            Past::New { .. } => (uuid::Uuid::new_v4().to_string(), now()),
+        };
         Ok(Instance {
-            id: match &self.past {
-                Past::Recorded { id, .. } => id.clone(),
-                Past::New { .. } => uuid::Uuid::new_v4().to_string(),
-            },
+            id,
+            started_at,
             campaign: self.name.clone(),
             results: self.results.clone(),
             service_of: self.site.as_ref().map(|s| s.service_of.clone()).unwrap_or_default(),

@@ -57,6 +57,10 @@ pub(crate) enum CampaignError {
     NoInner { reason: String },
     #[error("`{}` can't be written", path.display())]
     Unwritable { path: PathBuf, source: std::io::Error },
+    #[error("`{}` has the results of another campaign, `{owner}`", folder.display())]
+    ResultsTaken { folder: PathBuf, owner: String },
+    #[error("the results of `{campaign}` are in `{}`", folder.display())]
+    ResultsElsewhere { campaign: String, folder: PathBuf },
     #[error("service `{service}` can't write its results in the container (`{}`)", folder.display())]
     UnwritableInside { service: String, folder: PathBuf, log: PathBuf },
     #[error("image `{image}` of service `{service}` is missing and could not be built or pulled")]

@@ -14,6 +14,8 @@ use super::settings::{ColdStart, Settings};
 pub(crate) struct Instance {
     /// A UUID.
     pub id: String,
+    /// When the first of its runs could begin: RFC 3339, UTC.
+    pub started_at: String,
     pub campaign: String,
     /// The campaign's results folder on the host.
     pub results: PathBuf,

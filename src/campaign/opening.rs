@@ -6,6 +6,7 @@ use super::decided::{Campaign, Past};
 use super::error::CampaignError;
 use super::instance::Instance;
 use super::plan::{Plan, Run};
+use super::resume::basis::Basis;
 use super::resume::drift::Placed;
 use super::runner::now;
 use super::secret::hidden;
@@ -40,9 +41,10 @@ pub(crate) fn record(
                 plan: plan.fingerprint(),
                 seed: plan.seed,
                 settings: campaign.flags.clone(),
-                started_at: now(),
+                started_at: instance.started_at.clone(),
                 structure: Some(plan.structure.to_string()),
                 cycles: Some(plan.cycles),
+                basis: Some(Basis::of(&campaign.settings).to_text()),
             };
             Ok(store.begin(&row, &experiments(plan), &planned)?)
         }
@@ -57,6 +59,7 @@ fn amendment(campaign: &Campaign, instance: &Instance, placed: &Placed) -> Amend
         cycles: plan.cycles,
         seed: plan.seed,
         settings: campaign.flags.clone(),
+        basis: Basis::of(&campaign.settings).to_text(),
         added: placed
             .added
             .iter()

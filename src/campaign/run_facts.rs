@@ -38,6 +38,9 @@ pub(crate) struct Origin {
     pub name: String,
     /// The campaign file, absolute.
     pub file: String,
+    /// RFC 3339, UTC; unknown where the first version left it.
+    #[serde(default)]
+    pub started_at: Option<String>,
     pub structure: String,
     pub cycles: u32,
     pub seed: Option<u64>,
@@ -52,6 +55,7 @@ impl Origin {
             id: instance.id.clone(),
             name: campaign.name.clone(),
             file: campaign.file.to_string_lossy().into_owned(),
+            started_at: Some(instance.started_at.clone()),
             structure: campaign.plan.structure.to_string(),
             cycles: campaign.plan.cycles,
             seed: campaign.plan.seed,

@@ -54,8 +54,18 @@ pub(crate) fn prepare_campaign(folder: &Path, campaign: &str) -> Result<(), Camp
         fs::create_dir_all(folder).map_err(failed)?;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(failed)?;
     }
+    // Two names may be one folder name.
+    if let Some(owner) = owner(folder).filter(|owner| owner != campaign) {
+        return Err(CampaignError::ResultsTaken { folder: folder.to_owned(), owner });
+    }
     let mark = serde_json::json!({ "campaign_name": campaign });
     durable::write_json(&folder.join(CAMPAIGN), &mark, Flush::Later).map_err(failed)
+}
+
+/// The campaign whose results a folder has, where it says so.
+fn owner(folder: &Path) -> Option<String> {
+    let mark: Value = serde_json::from_slice(&fs::read(folder.join(CAMPAIGN)).ok()?).ok()?;
+    mark.get("campaign_name")?.as_str().map(str::to_owned)
 }
 
 /// Who may write to the folder of a run.

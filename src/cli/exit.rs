@@ -6,7 +6,6 @@ use crate::campaign::resume::select::Unmatched;
 use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
 use crate::lock::LockError;
-use crate::record::RecordError;
 
 /// Everything was done, and nothing failed.
 pub(super) const DONE: u8 = 0;
@@ -54,6 +53,8 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::SeveralRuns { .. }
         | E::Unmatched(_)
         | E::NoManifest { .. }
+        | E::ResultsElsewhere { .. }
+        | E::ResultsTaken { .. }
         | E::NoAnswer => WRONG,
         E::NoInner { .. }
         | E::Unwritable { .. }
@@ -146,6 +147,13 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::NoInner { .. } => {
             "`make install` puts both builds in place; LEM_CONTAINER_BIN names another".to_owned()
         }
+        E::ResultsElsewhere { folder, .. } => format!(
+            "it goes on where it began: `-o {}`; `--fresh` starts it anew elsewhere",
+            folder.display()
+        ),
+        E::ResultsTaken { .. } => {
+            "give it another name, or its results another place: `-o DIR`".to_owned()
+        }
         E::Unwritable { .. } => "check the folder's owner, mode and free space".to_owned(),
         E::UnwritableInside { log, .. } => {
             format!("the container's user can't reach the folder; see {}", log.display())
@@ -183,7 +191,7 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::NoManifest { .. } => {
             "repair it or move it away; `--fresh` starts without it and keeps it".to_owned()
         }
-        E::Record(RecordError::Damaged { .. }) => {
+        E::Record(error) if error.is_damage() => {
             "`lem repair FILE` moves it aside and makes a new one from the results".to_owned()
         }
         E::NoSuchRun { .. } => {

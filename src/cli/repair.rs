@@ -14,13 +14,13 @@ use super::settings::Manners;
 use super::{exit, locks};
 use crate::campaign::decided::record_of;
 use crate::campaign::error::CampaignError;
-use crate::campaign::resume::found::{FoundRun, Required, look};
+use crate::campaign::resume::found::{FoundRun, Required, are_of, began, look};
 use crate::campaign::resume::repair::{
     Extent, Learnt, Rebuilt, Today, learn, rebuild, state_after,
 };
 use crate::campaign::run_folder;
 use crate::campaign::runner::now;
-use crate::record::{CampaignState, Instance, RecordError, RecordedRun, RunState, Store};
+use crate::record::{CampaignState, Instance, RecordError, RecordedRun, RunState, Store, aside};
 
 /// Make a campaign's record anew from its results, where it is lost, damaged or behind.
 ///
@@ -95,7 +95,7 @@ fn repair(arguments: &Arguments) -> Result<u8, CampaignError> {
         }
         return Ok(exit::DONE);
     }
-    let aside = (condition == Condition::Damaged).then(|| aside(&path));
+    let aside = (condition == Condition::Damaged).then(|| aside::name_of(&path, &now()));
     if !arguments.json {
         work.lines(aside.as_deref()).iter().for_each(|line| out(line));
     }
@@ -134,7 +134,7 @@ fn inspect(path: &Path, campaign: &str) -> Result<(Condition, Recorded), Campaig
     match read() {
         Ok(Some(recorded)) => Ok((Condition::Sound, recorded)),
         Ok(None) => Ok((Condition::Missing, Vec::new())),
-        Err(RecordError::Damaged { .. }) => Ok((Condition::Damaged, Vec::new())),
+        Err(error) if error.is_damage() => Ok((Condition::Damaged, Vec::new())),
         Err(error) => Err(error.into()),
     }
 }
@@ -163,20 +163,24 @@ fn plan(
         }
         work.learnt.extend(learnt);
     }
-    let mut unknown: Vec<Vec<FoundRun>> = executions.into_values().collect();
-    unknown.sort_by_key(|runs| began(runs));
+    let (mut unknown, others): (Vec<Vec<FoundRun>>, Vec<_>) = executions
+        .into_values()
+        .partition(|runs| are_of(runs, &named.file.campaign_name, &named.path));
+    if !others.is_empty() {
+        let executions = counted(others.len(), "execution");
+        render::say(&format!("{executions} of other campaign files: left alone"));
+    }
+    // Where nothing shows that it began, there is nothing to put into the record.
+    unknown.retain(|runs| began(runs).is_some());
+    unknown.sort_by(|a, b| began(a).cmp(&began(b)));
     while !unknown.is_empty() {
         let found = unknown.remove(0);
         let last = unknown.is_empty();
-        let newer = newest.is_none_or(|newest| began(&found) > newest.started_at);
+        let newer = newest.is_none_or(|newest| began(&found) > Some(&*newest.started_at));
         let extent = if last && newer { Extent::Whole } else { Extent::Folders };
         work.rebuilt.push(of_folders(&found, extent, named, flags.clone())?);
     }
     Ok(work)
-}
-
-fn began(runs: &[FoundRun]) -> String {
-    runs.iter().filter_map(|run| run.started_at.clone()).min().unwrap_or_default()
 }
 
 fn of_folders(
@@ -197,6 +201,7 @@ fn of_folders(
         started_at: String::new(),
         structure: None,
         cycles: None,
+        basis: None,
     });
     let decided = decide(Manners::default(), flags, named, begun.as_ref())?;
     let random = uuid::Uuid::new_v4().to_string();
@@ -214,10 +219,6 @@ fn of_folders(
             now: &now(),
         },
     ))
-}
-
-fn aside(path: &Path) -> PathBuf {
-    path.with_extension(format!("db.damaged-{}", now().replace([':', '.'], "")))
 }
 
 impl Work {
@@ -274,7 +275,8 @@ impl Work {
 
     fn act(&self, path: &Path, aside: Option<&Path>) -> Result<(), CampaignError> {
         if let Some(aside) = aside {
-            move_aside(path, aside)?;
+            aside::move_to(path, aside)
+                .map_err(|source| CampaignError::Unwritable { path: path.to_owned(), source })?;
         }
         let mut store = Store::open(path)?;
         for rebuilt in &self.rebuilt {
@@ -291,18 +293,4 @@ impl Work {
         }
         Ok(())
     }
-}
-
-/// The record and what `SQLite` keeps beside it: what it has not yet taken in may be in there.
-fn move_aside(path: &Path, aside: &Path) -> Result<(), CampaignError> {
-    let with = |path: &Path, end: &str| PathBuf::from(format!("{}{end}", path.display()));
-    for end in ["", "-wal", "-shm"] {
-        match std::fs::rename(with(path, end), with(aside, end)) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(CampaignError::Unwritable { path: path.to_owned(), source });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

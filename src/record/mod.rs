@@ -4,6 +4,7 @@
 //! transition, so that the record of run 10,000 costs what the record of run 10 cost and a power
 //! cut loses nothing that was said to be done. Results are files, not rows.
 
+pub(crate) mod aside;
 mod runs;
 mod schema;
 mod store;
@@ -64,6 +65,8 @@ pub(crate) struct Instance {
     pub structure: Option<String>,
     /// How often each experiment runs; unknown likewise.
     pub cycles: Option<u32>,
+    /// What its runs have in common, as JSON; unknown of one that an earlier version recorded.
+    pub basis: Option<String>,
 }
 
 /// An experiment of an instance, so that a change of it can be explained.
@@ -182,6 +185,8 @@ pub(crate) struct Amendment {
     pub seed: Option<u64>,
     /// The settings it goes on with, as JSON.
     pub settings: String,
+    /// What its runs have in common from now on, as JSON.
+    pub basis: String,
     /// Runs that are new; their positions follow the recorded ones.
     pub added: Vec<PlannedRun>,
     /// Positions that are not part of the campaign any more.

@@ -13,6 +13,7 @@ diesel::table! {
         ended_at -> Nullable<Text>,
         structure -> Nullable<Text>,
         cycles -> Nullable<BigInt>,
+        basis -> Nullable<Text>,
     }
 }
 

@@ -30,6 +30,13 @@ pub(crate) enum RecordError {
     Unknown { path: PathBuf, value: String },
 }
 
+impl RecordError {
+    /// Whether what is in the file makes no sense, so that only its results can tell the state.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Unknown { .. })
+    }
+}
+
 /// An open record.
 pub(crate) struct Store {
     pub(super) connection: SqliteConnection,
@@ -51,6 +58,7 @@ struct CampaignRow {
     started_at: String,
     structure: Option<String>,
     cycles: Option<i64>,
+    basis: Option<String>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -123,10 +131,15 @@ impl Store {
         .get_result(&mut self.connection)
         .map_err(|source| self.query_error(source))?;
         if found == "ok" {
-            return Ok(());
+            return self.has_every_table();
         }
         let source = diesel::result::Error::DeserializationError(found.into());
         Err(RecordError::Damaged { path: self.path.clone(), source })
+    }
+
+    fn has_every_table(&mut self) -> Result<(), RecordError> {
+        let all = "SELECT 1 FROM campaigns, runs, experiments LIMIT 0";
+        self.connection.batch_execute(all).map_err(|source| self.query_error(source))
     }
 
     pub(super) fn query_error(&self, source: diesel::result::Error) -> RecordError {
@@ -156,6 +169,7 @@ impl Store {
             started_at: instance.started_at.clone(),
             structure: instance.structure.clone(),
             cycles: instance.cycles.map(i64::from),
+            basis: instance.basis.clone(),
         };
         self.connection
             .immediate_transaction(|connection| {
@@ -181,6 +195,7 @@ impl Store {
                         campaigns::structure.eq(&amendment.structure),
                         campaigns::cycles.eq(i64::from(amendment.cycles)),
                         campaigns::settings.eq(&amendment.settings),
+                        campaigns::basis.eq(&amendment.basis),
                         campaigns::seed.eq(amendment.seed.map(u64::cast_signed)),
                     ))
                     .execute(connection)?;
@@ -241,6 +256,7 @@ impl Store {
             started_at: row.started_at,
             structure: row.structure,
             cycles: row.cycles.and_then(|cycles| u32::try_from(cycles).ok()),
+            basis: row.basis,
         };
         Ok((instance, state))
     }
@@ -282,10 +298,13 @@ impl Store {
 
 /// What a failed question says about the file.
 pub(super) fn of_query(path: &Path, source: diesel::result::Error) -> RecordError {
+    const DAMAGE: [&str; 4] =
+        ["file is not a database", "disk image is malformed", "no such table", "no such column"];
     let path = path.to_owned();
     // SQLITE_NOTADB and SQLITE_CORRUPT reach us as their words alone.
     let words = source.to_string();
-    if words.contains("file is not a database") || words.contains("disk image is malformed") {
+    let senseless = matches!(source, diesel::result::Error::DeserializationError(_));
+    if senseless || DAMAGE.iter().any(|damage| words.contains(damage)) {
         return RecordError::Damaged { path, source };
     }
     RecordError::Query { path, source }

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 /// The steps in order. A file whose `PRAGMA user_version` is n has had the first n.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
 CREATE TABLE IF NOT EXISTS campaigns (
     id TEXT PRIMARY KEY NOT NULL,
@@ -58,6 +58,9 @@ CREATE TABLE experiments (
     source TEXT,
     PRIMARY KEY (instance, hash)
 ) STRICT, WITHOUT ROWID;
+",
+    "
+ALTER TABLE campaigns ADD COLUMN basis TEXT;
 ",
 ];
 

@@ -206,6 +206,7 @@ mod tests {
             started_at: "2026-01-01T00:00:00Z".into(),
             structure: None,
             cycles: None,
+            basis: None,
         };
         let planned = PlannedRun {
             position: 1,

@@ -216,3 +216,45 @@ fn a_campaign_of_another_folder_is_named_before_it_goes_on() {
     ended.says(&["no campaign is unfinished here; going on with campaign `nightly`"]);
     assert_eq!(ended.started(), [2]);
 }
+
+#[test]
+fn another_command_or_other_data_need_the_users_word() {
+    let scene = Scene::without_containers();
+    let with = |command: &str, data: &str| {
+        scene.write("a.yaml", "backend: bench\n");
+        let campaign = "campaign_name: nightly\nconfigs: [a.yaml]\nexecution: {cycles: 3}\n";
+        scene.write("campaign.yaml", &format!("{campaign}command: [{command}]\n{data}"));
+    };
+    with("sh, -c, 'exit 0', secret-1", "");
+    more(&scene, &["--only", "1"]).expect(0);
+    with("sh, -c, 'true', secret-2", "");
+    let refused = more(&scene, &["--resume"]).expect(2);
+    refused.says(&["~ command: not the one that it began with", "--accept-changes"]);
+    assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
+    assert_eq!(more(&scene, &["--accept-changes", "--only", "2"]).expect(0).started(), [2]);
+
+    let data = ["--resume", "--dataset", "other", "--sample-size", "7"];
+    more(&scene, &data).expect(2).says(&["~ dataset: - → other", "~ num_samples: - → 7"]);
+    assert_eq!(more(&scene, &["--resume"]).expect(0).started(), [3], "the new command is known");
+}
+
+#[test]
+fn a_campaign_goes_on_in_the_results_folder_that_it_began_in() {
+    let scene = Scene::without_containers();
+    scene.scripts(&["true", "true", "true", "true"], "");
+    more(&scene, &["--only", "1"]).expect(0);
+    let refused = more(&scene, &["--resume", "-o", "other"]).expect(2);
+    refused.says(&["the results of `nightly` are in", "/results`", "--fresh"]);
+    assert!(!scene.path("other").exists());
+    assert_eq!(
+        more(&scene, &["--resume", "-o", "results", "--only", "2"]).expect(0).started(),
+        [2]
+    );
+    // Where they were moved, it goes on, and remembers.
+    std::fs::rename(scene.path("results"), scene.path("moved")).unwrap();
+    let moved = more(&scene, &["--resume", "-o", "moved", "--only", "3"]).expect(0);
+    assert_eq!(moved.started(), [3]);
+    assert_eq!(more(&scene, &["--resume"]).expect(0).started(), [4]);
+    assert_eq!(std::fs::read_dir(scene.path("moved/nightly")).unwrap().count(), 5);
+    assert!(!scene.path("results").exists());
+}

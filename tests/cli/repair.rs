@@ -92,7 +92,7 @@ fn damaged(damage: impl Fn(Vec<u8>) -> Vec<u8>) -> (Scene, Vec<u8>) {
 fn is_repaired(scene: &Scene, bytes: &[u8]) {
     scene.lem(&["repair", "--yes"]).expect(0);
     let kept = scene.listing().into_iter().find(|path| path.to_string_lossy().contains("damaged-"));
-    assert_eq!(fs::read(kept.unwrap()).unwrap(), bytes);
+    assert!(fs::read(kept.unwrap()).unwrap() == bytes);
     assert_eq!(more(scene, &["--resume"]).expect(0).started(), [2]);
 }
 
@@ -113,6 +113,56 @@ fn damage_in_the_middle_of_a_record_is_found_too() {
         bytes
     });
     is_repaired(&scene, &bytes);
+}
+
+/// Changes after which `SQLite` can read the record, and lem can't: tables that are not there, and
+/// states that are none.
+const ALTERATIONS: [&[(&str, &str)]; 4] = [
+    &[("tablerunsruns", "tablerunxrunx"), ("TABLE runs", "TABLE runx")],
+    &[
+        ("tableexperimentsexperiments", "tableexperimentxexperimentx"),
+        ("TABLE experiments", "TABLE experimentx"),
+    ],
+    &[("interrupted", "interruptex")],
+    &[("pending", "pendinx")],
+];
+
+fn altered(words: &[(&str, &str)]) -> (Scene, Vec<u8>) {
+    damaged(|mut bytes| {
+        for (old, new) in words {
+            let places = bytes.windows(old.len()).enumerate();
+            let at: Vec<usize> = places.filter(|w| w.1 == old.as_bytes()).map(|w| w.0).collect();
+            assert!(!at.is_empty(), "no {old}");
+            for at in at {
+                bytes[at..at + old.len()].copy_from_slice(new.as_bytes());
+            }
+        }
+        bytes
+    })
+}
+
+#[test]
+fn a_record_whose_content_makes_no_sense_is_moved_aside_too() {
+    for words in ALTERATIONS {
+        let (scene, bytes) = altered(words);
+        more(&scene, &["--resume"]).expect(3).says(&["lem repair"]);
+        is_repaired(&scene, &bytes);
+    }
+}
+
+#[test]
+fn a_damaged_record_does_not_keep_a_campaign_from_starting_anew() {
+    for words in ALTERATIONS {
+        let (scene, bytes) = altered(words);
+        more(&scene, &["--fresh", "--dry-run"]).expect(0);
+        assert!(fs::read(scene.path(".state/lem.db")).unwrap() == bytes, "{words:?}");
+        let anew = more(&scene, &["--fresh"]).expect(0);
+        anew.says(&["it moves to", "lem.db.damaged-", "lem repair"]);
+        assert_eq!(anew.started(), [1, 2]);
+        let mut kept = scene.listing().into_iter();
+        let kept = kept.find(|path| path.to_string_lossy().contains("damaged-")).unwrap();
+        assert!(fs::read(kept).unwrap() == bytes, "{words:?}");
+    }
 }
 
 #[test]
@@ -230,4 +280,70 @@ fn a_manifest_that_is_none_is_refused_and_kept() {
     let kept =
         scene.listing().into_iter().find(|path| path.to_string_lossy().contains("unreadable"));
     assert_eq!(fs::read_to_string(kept.unwrap()).unwrap(), "{\"campaign_name\": 3}");
+}
+
+#[test]
+fn executions_of_another_campaign_file_are_left_alone() {
+    let scene = Scene::without_containers();
+    let of = |folder: &str, words: &[&str]| {
+        let file = format!("{folder}/campaign.yaml");
+        let known = [&file, "--yes", "--runner", "local", "-o", "shared"];
+        scene.lem(&[&words[..1], &known[..], &words[1..]].concat())
+    };
+    scene.campaign_of("b/campaign.yaml", "nightly", &["true", "touch b"], "");
+    of("b", &["campaign", "--only", "1"]).expect(0);
+    scene.campaign_of("a/campaign.yaml", "nightly", &["true", "touch a"], "");
+    of("a", &["campaign", "--only", "1"]).expect(0);
+    fs::remove_dir_all(scene.path("b/.state")).unwrap();
+
+    let repaired = of("b", &["repair"]).expect(0);
+    repaired.says(&["1 execution of other campaign files: left alone"]);
+    assert!(repaired.stdout.contains("2 runs: 1 completed"), "{}", repaired.stdout);
+    assert_eq!(repaired.stdout.matches("execution").count(), 1, "{}", repaired.stdout);
+    assert_eq!(of("b", &["resume", "--json"]).expect(0).started(), [2]);
+    let listing = scene.listing();
+    let has = |name: &str| listing.iter().any(|path| path.is_file() && path.ends_with(name));
+    assert!(has("b") && !has("a"), "{listing:?}");
+}
+
+#[test]
+fn a_campaign_that_was_moved_is_repaired_where_it_is() {
+    let scene = Scene::without_containers();
+    scene.campaign_of("a/campaign.yaml", "nightly", &["true", "true"], "");
+    let of = |words: &[&str]| scene.lem(&[words, &["--yes", "--json"]].concat());
+    of(&["campaign", "a/campaign.yaml", "--runner", "local", "--only", "1"]).expect(0);
+    fs::remove_dir_all(scene.path("a/.state")).unwrap();
+    fs::rename(scene.path("a"), scene.path("b")).unwrap();
+    of(&["repair", "b/campaign.yaml"]).expect(0);
+    assert_eq!(of(&["resume", "b/campaign.yaml"]).expect(0).started(), [2]);
+}
+
+#[test]
+fn two_campaigns_never_share_a_results_folder() {
+    let scene = Scene::without_containers();
+    scene.campaign_of("x.yaml", "a b", &["true"], "");
+    scene.campaign_of("y.yaml", "a-b", &["true"], "");
+    let run = |file: &str| scene.lem(&["campaign", file, "--yes", "--runner", "local"]);
+    run("x.yaml").expect(0);
+    run("y.yaml").expect(2).says(&["results/a-b` has the results of another campaign, `a b`"]);
+    assert_eq!(scene.runs("a-b").len(), 1);
+}
+
+#[test]
+fn an_old_execution_of_which_nothing_began_is_not_the_newest() {
+    let scene = Scene::without_containers();
+    scene.scripts(&["true", "true"], "");
+    more(&scene, &[]).expect(0);
+    for run in scene.runs("nightly") {
+        fs::remove_file(run.join("started.json")).unwrap();
+        fs::remove_file(run.join("ended.json")).unwrap();
+    }
+    more(&scene, &["--fresh"]).expect(0);
+    // Somebody's folder, of which nothing is known.
+    scene.write("results/nightly/0badc0de-0001/config.yaml", "config_name: other\n");
+    lose_record(&scene);
+    let report = scene.lem(&["repair", "--yes", "--json"]).expect(0).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["executions"].as_array().unwrap().len(), 2, "{report}");
+    more(&scene, &["--resume"]).expect(2).says(&["`nightly` is finished"]);
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
+use super::basis::Basis;
 use crate::campaign::file::Structure;
 use crate::campaign::plan::{Experiment, Plan, Run};
 use crate::campaign::secret::hidden;
@@ -87,6 +88,8 @@ pub(crate) struct Drift {
     pub cycles: Option<(u32, u32)>,
     /// The order, then and now.
     pub order: Option<(String, String)>,
+    /// What all runs have in common, a line each.
+    pub basis: Vec<String>,
 }
 
 /// How one experiment differs.
@@ -106,8 +109,10 @@ pub(crate) struct KeyChange {
 }
 
 /// Compares the record with today's plan.
-pub(crate) fn drift(plan: &Plan, recorded: &Recorded) -> Drift {
+pub(crate) fn drift(plan: &Plan, basis: Option<&Basis>, recorded: &Recorded) -> Drift {
+    let then = Basis::read(recorded.instance.basis.as_deref());
     Drift {
+        basis: then.zip(basis).map(|(then, now)| then.changes(now)).unwrap_or_default(),
         experiments: experiments(plan, recorded),
         cycles: cycles(recorded).filter(|then| *then != plan.cycles).map(|c| (c, plan.cycles)),
         order: order(plan, &recorded.instance),
@@ -121,6 +126,7 @@ impl Drift {
         let fewer = self.cycles.is_some_and(|(then, now)| now < then);
         !self.experiments.is_empty()
             || self.order.is_some()
+            || !self.basis.is_empty()
             || (fewer && cycles_said == CyclesSaid::Elsewhere)
     }
 
@@ -133,6 +139,7 @@ impl Drift {
         if let Some((then, now)) = &self.order {
             lines.push(format!("~ order: {then} → {now} (recorded runs keep their places)"));
         }
+        lines.extend(self.basis.iter().cloned());
         lines.extend(self.experiments.iter().flat_map(Change::lines));
         if lines.len() > limit {
             let more = lines.len() - limit + 1;

@@ -39,6 +39,26 @@ impl FoundRun {
         self.run.split_once('-').map_or(&self.run, |(execution, _)| execution)
     }
 
+    /// Whether it is of the campaign in `file`. A file that is gone may have been moved to there,
+    /// and a folder that names none is taken at its place.
+    fn belongs_to(&self, campaign: &str, file: &Path) -> bool {
+        let Some(origin) = self.facts.as_ref().map(|facts| &facts.campaign) else { return true };
+        let theirs = Path::new(&origin.file);
+        let same = || match (theirs.canonicalize(), file.canonicalize()) {
+            (Ok(theirs), Ok(ours)) => theirs == ours,
+            (Err(_), _) => true,
+            (Ok(_), Err(_)) => theirs == file,
+        };
+        origin.name == campaign && same()
+    }
+
+    /// When its execution began, as far as this folder knows.
+    fn execution_began(&self) -> Option<&str> {
+        let said = self.facts.as_ref().and_then(|facts| facts.campaign.started_at.as_deref());
+        let ended = || Some(self.outcome.as_ref()?.ended_at.as_str());
+        said.or(self.started_at.as_deref()).or_else(ended)
+    }
+
     /// The tries that the folder knows of.
     pub(crate) fn attempts(&self) -> u32 {
         self.facts.as_ref().map_or(1, |facts| facts.attempt)
@@ -52,6 +72,16 @@ impl FoundRun {
             outcome: self.outcome.clone().unwrap_or_else(|| Outcome::interrupted(now.to_owned())),
         }
     }
+}
+
+/// Whether the runs of one execution are of the campaign in `file`.
+pub(crate) fn are_of(runs: &[FoundRun], campaign: &str, file: &Path) -> bool {
+    runs.iter().all(|run| run.belongs_to(campaign, file))
+}
+
+/// When an execution began, by the folders of its runs; none where nothing proves that it did.
+pub(crate) fn began(runs: &[FoundRun]) -> Option<&str> {
+    runs.iter().filter_map(FoundRun::execution_began).min()
 }
 
 /// The runs of a campaign's results folder, in the order of their ids.

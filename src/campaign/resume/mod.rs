@@ -1,5 +1,6 @@
 //! What a campaign still has to do. Pure.
 
+pub(crate) mod basis;
 pub(crate) mod drift;
 pub(crate) mod found;
 pub(crate) mod manifest;

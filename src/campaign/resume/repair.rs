@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::drift::place;
-use super::found::FoundRun;
+use super::found::{FoundRun, began};
 use crate::campaign::opening::{experiments, planned};
 use crate::campaign::plan::{Experiment, Plan, identity};
 use crate::campaign::secret::hidden;
@@ -127,16 +127,15 @@ pub(crate) fn rebuild(found: &[FoundRun], id: &str, extent: Extent, today: &Toda
     let done = |run: &PlannedRun| run.known.as_ref().is_some_and(|k| k.outcome.state.is_known());
     let state =
         if runs.iter().all(done) { CampaignState::Finished } else { CampaignState::Interrupted };
-    let first = found.iter().filter_map(|run| run.started_at.clone()).min();
     Rebuilt {
         instance: Instance {
             id: id.to_owned(),
             campaign: today.campaign.to_owned(),
-            file: origin.map_or(today.file, |origin| &origin.file).to_owned(),
+            file: today.file.to_owned(),
             plan: plan.fingerprint(),
             seed: origin.map_or(plan.seed, |origin| origin.seed),
             settings: origin.map_or(today.flags, |origin| &origin.flags).to_owned(),
-            started_at: first.unwrap_or_else(|| today.now.to_owned()),
+            started_at: began(found).unwrap_or(today.now).to_owned(),
             structure: Some(match (extent, origin) {
                 (Extent::Folders, Some(origin)) => origin.structure.clone(),
                 (Extent::Folders, None) | (Extent::Whole, _) => plan.structure.to_string(),
@@ -145,6 +144,7 @@ pub(crate) fn rebuild(found: &[FoundRun], id: &str, extent: Extent, today: &Toda
                 (Extent::Folders, Some(origin)) => origin.cycles,
                 (Extent::Folders, None) | (Extent::Whole, _) => plan.cycles,
             }),
+            basis: None,
         },
         experiments: kept(found, &recorded, plan),
         runs,

@@ -1,5 +1,7 @@
 //! What was done of a campaign before, and whether this command goes on with it.
 
+use std::path::PathBuf;
+
 use super::Arguments;
 use super::named::Named;
 use crate::campaign::decided::record_of;
@@ -7,8 +9,9 @@ use crate::campaign::error::CampaignError;
 use crate::campaign::resume::drift::Recorded;
 use crate::campaign::resume::manifest::Manifest;
 use crate::campaign::run_folder;
+use crate::campaign::runner::now;
 use crate::cli::render;
-use crate::record::{CampaignState, Instance, Standing, Store};
+use crate::record::{CampaignState, Instance, Standing, Store, aside};
 
 /// What was done before.
 pub(super) enum Before {
@@ -54,6 +57,15 @@ pub(super) fn before(arguments: &Arguments, named: &Named) -> Result<Before, Cam
     match (arguments.wish(), look(named)) {
         // What cannot be understood is no reason not to start anew.
         (Wish::StartAnew, Ok(_) | Err(CampaignError::NoManifest { .. })) => Ok(Before::Nothing),
+        (Wish::StartAnew, Err(CampaignError::Record(error))) if error.is_damage() => {
+            let mut said = error.to_string();
+            if !arguments.manner.dry_run {
+                let kept = put_aside(named)?.display().to_string();
+                said += &format!(": it moves to {kept}; `lem repair` finds what was done before");
+            }
+            render::say(&said);
+            Ok(Before::Nothing)
+        }
         (_, Err(error)) => Err(error),
         (Wish::GoOn, Ok(Before::Nothing)) => Err(CampaignError::NothingToResume {
             reason: format!("`{campaign}` was never started{}", lost(named)),
@@ -64,6 +76,15 @@ pub(super) fn before(arguments: &Arguments, named: &Named) -> Result<Before, Cam
             None => Ok(Before::Nothing),
         },
     }
+}
+
+/// Moves a damaged record out of the way of a new one.
+fn put_aside(named: &Named) -> Result<PathBuf, CampaignError> {
+    let path = record_of(&named.state_dir());
+    let kept = aside::name_of(&path, &now());
+    let moved = aside::move_to(&path, &kept);
+    moved.map_err(|source| CampaignError::Unwritable { path, source })?;
+    Ok(kept)
 }
 
 fn look(named: &Named) -> Result<Before, CampaignError> {

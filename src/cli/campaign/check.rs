@@ -44,6 +44,7 @@ pub(super) fn doubt(file: &CampaignFile, plan: &Plan) -> Option<String> {
 pub(super) fn places(plan: &Plan, settings: &Settings) -> Result<(), CampaignError> {
     let nowhere = Instance {
         id: "00000000-0000-0000-0000-000000000000".to_owned(),
+        started_at: String::new(),
         campaign: String::new(),
         results: settings.results_dir.clone(),
         service_of: Vec::new(),

@@ -9,10 +9,12 @@ use super::decide::Decided;
 use crate::campaign::decided::Past;
 use crate::campaign::error::CampaignError;
 use crate::campaign::plan::{Plan, Run};
+use crate::campaign::resume::basis::Basis;
 use crate::campaign::resume::drift::{CyclesSaid, Drift, Recorded, drift, place};
 use crate::campaign::resume::manifest::{Imported, Manifest};
 use crate::campaign::resume::select::Selection;
 use crate::campaign::resume::{Failures, chosen, missing};
+use crate::campaign::settings::Settings;
 use crate::cli::render::{counted, say};
 use crate::record::{CampaignState, RunState, Standing};
 
@@ -69,7 +71,7 @@ pub(super) fn course(
             (Past::New { known: imported.known }, runs, 0)
         }
         Before::Recorded(recorded, state) => {
-            let past = go_on(scope, cycles, plan, &recorded)?;
+            let past = go_on(scope, cycles, plan, &decided.chosen.settings, &recorded)?;
             let runs = missing(plan, &recorded.runs, scope.failures());
             let failed = |run: &&_| is_failed(run);
             let failed = recorded.runs.iter().filter(failed).count();
@@ -94,21 +96,31 @@ fn go_on(
     scope: &Scope,
     cycles: CyclesSaid,
     plan: &mut Plan,
+    settings: &Settings,
     recorded: &Recorded,
 ) -> Result<Past, CampaignError> {
-    let found = drift(plan, recorded);
-    let lines = found.lines(SHOWN);
     let campaign = &recorded.instance.campaign;
+    let basis = Basis::of(settings);
+    let then = Basis::read(recorded.instance.basis.as_deref());
+    let folder = then.as_ref().and_then(|then| then.left_behind(&basis, &settings.base));
+    if let Some(folder) = folder {
+        return Err(CampaignError::ResultsElsewhere { campaign: campaign.clone(), folder });
+    }
+    let found = drift(plan, Some(&basis), recorded);
+    let lines = found.lines(SHOWN);
     if found.needs_word(cycles) && !scope.accept_changes {
         return Err(CampaignError::Drifted { campaign: campaign.clone(), lines });
     }
     let placed = place(plan, &recorded.runs);
     plan.runs.clone_from(&placed.runs);
+    let (id, started_at) = (recorded.instance.id.clone(), recorded.instance.started_at.clone());
     if found == Drift::default() {
-        return Ok(Past::Recorded { id: recorded.instance.id.clone(), changes: None });
+        // The results may have been moved: then it must be remembered to where.
+        let changes = then.is_some_and(|then| then != basis).then_some(placed);
+        return Ok(Past::Recorded { id, started_at, changes });
     }
     say(&format!("`{campaign}` has changed since it began:\n  {}", lines.join("\n  ")));
-    Ok(Past::Recorded { id: recorded.instance.id.clone(), changes: Some(placed) })
+    Ok(Past::Recorded { id, started_at, changes: Some(placed) })
 }
 
 fn select(

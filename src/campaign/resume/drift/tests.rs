@@ -67,6 +67,7 @@ fn record(plan: &Plan, done: usize) -> Recorded {
             started_at: String::new(),
             structure: Some(plan.structure.to_string()),
             cycles: Some(plan.cycles),
+            basis: None,
         },
         runs: plan.runs.iter().map(run).collect(),
         experiments: plan.experiments.iter().map(experiment).collect(),
@@ -74,7 +75,7 @@ fn record(plan: &Plan, done: usize) -> Recorded {
 }
 
 fn lines(then: &Plan, now: &Plan) -> Vec<String> {
-    drift(now, &record(then, 1)).lines(20)
+    drift(now, None, &record(then, 1)).lines(20)
 }
 
 /// `name+cycle@position`, in the order of the runs.
@@ -89,7 +90,7 @@ const INTERLEAVED: Structure = Structure::Interleaved;
 fn the_same_campaign_has_not_drifted() {
     let same = plan(&[("a", 1), ("b", 1), ("b", 1)], 2, INTERLEAVED);
     let recorded = record(&same, 1);
-    assert_eq!(drift(&same, &recorded), Drift::default());
+    assert_eq!(drift(&same, None, &recorded), Drift::default());
     let placed = place(&same, &recorded.runs);
     assert_eq!((placed.runs, placed.added.len()), (same.runs, 0));
 }
@@ -102,7 +103,7 @@ fn added_removed_and_changed_experiments_are_told_apart() {
         lines(&then, &now),
         ["- a (1 of 2 done; results stay)", "~ c: vllm.batch 1 → 8", "+ d (2 times)"]
     );
-    assert!(drift(&now, &record(&then, 1)).needs_word(CyclesSaid::Now));
+    assert!(drift(&now, None, &record(&then, 1)).needs_word(CyclesSaid::Now));
     let placed = place(&now, &record(&then, 1).runs);
     assert_eq!(shown(&now, &placed.runs), "b1@2 b2@5 c1@7 d1@8 d1@9 c2@10 d2@11 d2@12");
     assert_eq!(placed.dropped, [1, 3, 4, 6]);
@@ -122,7 +123,7 @@ fn what_was_dropped_and_comes_back_has_its_old_place_and_outcome() {
 fn more_cycles_follow_the_old_ones_and_need_no_word() {
     let then = plan(&[("a", 1), ("b", 1)], 1, Structure::Grouped);
     let now = plan(&[("a", 1), ("b", 1)], 3, Structure::Grouped);
-    let found = drift(&now, &record(&then, 2));
+    let found = drift(&now, None, &record(&then, 2));
     assert_eq!(found.lines(20), ["~ cycles: 1 → 3"]);
     assert!(!found.needs_word(CyclesSaid::Elsewhere));
     let placed = place(&now, &record(&then, 2).runs);
@@ -133,7 +134,7 @@ fn more_cycles_follow_the_old_ones_and_need_no_word() {
 fn fewer_cycles_drop_runs_and_need_a_word_unless_they_are_said_now() {
     let then = plan(&[("a", 1)], 3, INTERLEAVED);
     let now = plan(&[("a", 1)], 1, INTERLEAVED);
-    let found = drift(&now, &record(&then, 1));
+    let found = drift(&now, None, &record(&then, 1));
     assert!(found.needs_word(CyclesSaid::Elsewhere) && !found.needs_word(CyclesSaid::Now));
     assert_eq!(place(&now, &record(&then, 1).runs).dropped, [2, 3]);
 }
@@ -144,9 +145,9 @@ fn a_record_of_the_first_version_knows_no_order_and_no_keys() {
     let mut recorded = record(&then, 1);
     (recorded.instance.structure, recorded.instance.cycles) = (None, None);
     recorded.experiments.clear();
-    assert_eq!(drift(&then, &recorded), Drift::default());
+    assert_eq!(drift(&then, None, &recorded), Drift::default());
     let now = plan(&[("a", 2)], 2, Structure::Grouped);
-    assert_eq!(drift(&now, &recorded).lines(20), ["~ a: its configuration"]);
+    assert_eq!(drift(&now, None, &recorded).lines(20), ["~ a: its configuration"]);
 }
 
 #[test]
@@ -166,7 +167,7 @@ fn a_long_difference_is_cut_and_says_so() {
     let names: Vec<String> = (0..30).map(|n| format!("e{n:02}")).collect();
     let many: Vec<(&str, u32)> = names.iter().map(|name| (name.as_str(), 1)).collect();
     let then = plan(&many[..1], 1, INTERLEAVED);
-    let found = drift(&plan(&many, 1, INTERLEAVED), &record(&then, 0)).lines(5);
+    let found = drift(&plan(&many, 1, INTERLEAVED), None, &record(&then, 0)).lines(5);
     assert_eq!((found.len(), found[4].as_str()), (5, "… and 25 more"));
 }
 
