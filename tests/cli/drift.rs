@@ -176,7 +176,7 @@ fn chosen_runs_are_done_and_the_others_stay() {
     let part = more(&scene, &["--only", "*a*", "--skip", "4-5"]).expect(0);
     assert_eq!(did(&part), ["small1@1", "large1@2"]);
     let summary = part.summary();
-    assert_eq!((&summary["state"], &summary["left_out"]), (&"interrupted".into(), &4.into()));
+    assert_eq!((&summary["state"], &summary["left_out"]), (&"partial".into(), &4.into()));
     more(&scene, &["--resume", "--only", "1-2"]).expect(2).says(&["the chosen runs", "are done"]);
     more(&scene, &[]).expect(2).says(&["was not finished"]);
     let rest = more(&scene, &["--resume", "--no-resume", "--resume", "--skip", "bench"]).expect(2);

@@ -155,10 +155,10 @@ fn at_a_terminal_it_asks_for_what_no_option_says() {
     let scene = Scene::without_containers();
     let mut terminal = at_a_terminal(&scene, &["init", "p", "--cycle-gap", "4m"]);
     answer(&mut terminal, "Name of the campaign", "nightly\r");
-    answer(&mut terminal, "What runs in the containers?", &format!("{DOWN}\r"));
+    answer(&mut terminal, "What runs in the containers (arrow keys, Enter)", &format!("{DOWN}\r"));
     answer(&mut terminal, "Image", "me/bench:1\r");
     answer(&mut terminal, "Its command", "bench --size={batch_size}\r");
-    answer(&mut terminal, "Containers?", &format!("{DOWN}\r"));
+    answer(&mut terminal, "Which containers (arrow keys, Enter)", &format!("{DOWN}\r"));
     answer(&mut terminal, "Pause after a run", "\r");
     terminal.exp_string("lem campaign").unwrap();
     assert!(matches!(terminal.process().wait().unwrap(), WaitStatus::Exited(_, 0)));
@@ -178,7 +178,7 @@ fn ctrl_c_at_a_question_writes_nothing() {
     let scene = Scene::without_containers();
     let before = scene.listing();
     let mut terminal = at_a_terminal(&scene, &["init", "p", "--name", "a"]);
-    answer(&mut terminal, "What runs in the containers?", "\u{3}");
+    answer(&mut terminal, "What runs in the containers (arrow keys, Enter)", "\u{3}");
     assert!(matches!(terminal.process().wait().unwrap(), WaitStatus::Exited(_, 130)));
     assert_eq!(scene.listing(), before);
 }

@@ -71,7 +71,7 @@ fn following_goes_on_over_another_try_until_the_run_ends() {
     );
     let mut lem = scene.start(&WORDS);
     lem.event("run_started");
-    let follower = scene.start(&["logs", "-f"]);
+    let follower = scene.start(&["logs", "1", "-f"]);
     let read = |follower: &Running| follower.stdout();
     eventually("the follower shows what was said", || (read(&follower) == "once\n").then_some(()));
     scene.write("results/nightly/go", "");
@@ -79,6 +79,20 @@ fn following_goes_on_over_another_try_until_the_run_ends() {
     assert_eq!(follower.wait().expect(0).stdout, "once\nfailing\nagain\n");
     lem.signal(Signal::SIGINT);
     lem.wait().expect(130);
+}
+
+#[test]
+fn without_a_run_a_follower_goes_on_with_the_runs_that_follow_until_the_campaign_ends() {
+    let scene = Scene::without_containers();
+    let script = "echo one; until [ -e $GO ]; do sleep 0.05; done";
+    scene.scripts(&[script, "echo two", "echo three"], "config_gap_seconds: 0.5");
+    let mut lem = scene.start(&WORDS);
+    lem.event("run_started");
+    let mut follower = scene.start(&["logs", "-f"]);
+    eventually("the follower shows the first run", || (follower.stdout() == "one\n").then_some(()));
+    scene.write("results/nightly/go", "");
+    assert_eq!(follower.wait().expect(0).stdout, "one\ntwo\nthree\n");
+    lem.wait().expect(0);
 }
 
 #[test]
