@@ -18,6 +18,7 @@ use super::verdict::{self, Evidence, Stopped, Verdict};
 use super::watch::{self, Observed, last_lines};
 use crate::cancel::Cancel;
 use crate::engine::process::Exit;
+use crate::foreign_file;
 use crate::inner::EXIT_UNWRITABLE;
 use crate::record::{Beginning, Outcome, Store};
 
@@ -271,7 +272,7 @@ impl Runner<'_> {
             &self.settings.results_dir,
             began,
         );
-        if let Some(file) = result.as_ref().and_then(|path| std::fs::File::open(path).ok()) {
+        if let Some(file) = result.as_ref().and_then(|path| foreign_file::open(path).ok()) {
             // The record says that there is a result; after a power cut there must be one.
             let _ = file.sync_all();
         }

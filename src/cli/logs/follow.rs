@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::foreign_file;
+
 /// How often the log is looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How often it is asked whether the run has ended, which takes a look at the record.
@@ -38,7 +40,7 @@ impl Log<'_> {
         let mut ended = false;
         loop {
             if open.is_none() {
-                open = File::open(self.path).ok();
+                open = foreign_file::open(self.path).ok();
                 if let (Some(file), Some(lines), true) = (&mut open, self.lines, first) {
                     let _ = last_lines(file, lines).and_then(|at| file.seek(SeekFrom::Start(at)));
                 }

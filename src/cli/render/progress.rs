@@ -1,7 +1,6 @@
 //! A campaign while it runs: events as JSON lines, or a line per run with a bar on a terminal.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use crate::campaign::event::Event;
 use crate::campaign::plan::{Plan, Run};
 use crate::campaign::verdict::Verdict;
 use crate::duration::human;
+use crate::foreign_file;
 
 /// How much is said while a campaign runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,10 +256,9 @@ impl Drop for Follower {
 }
 
 fn follow(log: &Path, stop: &AtomicBool, bar: &ProgressBar) {
-    let Ok(mut file) = File::open(log).or_else(|_| File::create(log).and_then(|_| File::open(log)))
-    else {
-        return;
-    };
+    // It may not be there yet.
+    let made = || foreign_file::append(log).and_then(|_| foreign_file::open(log));
+    let Ok(mut file) = foreign_file::open(log).or_else(|_| made()) else { return };
     let mut bytes = vec![0; 64 * 1024];
     loop {
         let stopping = stop.load(Ordering::Acquire);
