@@ -92,6 +92,9 @@ pub(crate) fn prepare(
         set_aside(folder, name, attempt.saturating_sub(1)).map_err(failed)?;
     }
     let (path, config) = (folder.join(CONFIG), config.as_bytes());
+    if path.is_dir() {
+        set_aside(folder, CONFIG, attempt.saturating_sub(1)).map_err(failed)?;
+    }
     match writers {
         Writers::Owner => durable::write(&path, config, Flush::Later),
         // Whatever this user's umask is.
@@ -165,7 +168,8 @@ fn names_this_run(path: &Path, run: &str) -> bool {
 fn appeared(folder: &Path, began: SystemTime, run: &str) -> Option<PathBuf> {
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).ok()?.flatten() {
+        // A folder that can't be read hides no other.
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
             if kind.is_dir() {
                 // The runs of campaigns, this one and others, have their results in their folders.

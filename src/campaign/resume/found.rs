@@ -109,7 +109,10 @@ pub(crate) enum Required {
 fn read(folder: &Path, result: Required) -> Option<FoundRun> {
     let run = folder.file_name()?.to_str()?.to_owned();
     let position = position(&run)?;
-    let config = yaml::read(&folder.join(run_folder::CONFIG)).ok()?;
+    // A pipe of that name would be waited for.
+    let config = folder.join(run_folder::CONFIG);
+    foreign_file::open(&config).ok()?;
+    let config = yaml::read(&config).ok()?;
     let started: Option<StartedMark> = mark(folder, STARTED_FILE);
     let started = started.filter(|mark| mark.run.as_ref().is_none_or(|name| *name == run));
     let ended: Option<EndedMark> = mark(folder, ENDED_FILE);
