@@ -12,7 +12,7 @@ use crate::campaign::retry::{Earlier, Tried, waits};
 use crate::campaign::run_facts::Facts;
 use crate::campaign::run_folder::{self, Writers};
 use crate::campaign::verdict::{Stopped, Verdict};
-use crate::campaign::watch::{self, Observed};
+use crate::campaign::watch::{self, Marks, Observed};
 use crate::record::{Beginning, Outcome};
 
 impl Runner<'_> {
@@ -97,8 +97,8 @@ impl Runner<'_> {
     ) -> Result<(), CampaignError> {
         if number > 1 && earlier == Earlier::Unknown {
             // All tries of a run carry the same mark: what ends one would end the other.
-            let uid = watch::user_of(&attempt.folder);
-            self.strategy.end_earlier(attempt, uid).await?;
+            let marks = Marks::read(&attempt.folder);
+            self.strategy.end_earlier(attempt, &marks, self.cancel).await?;
         }
         let experiment = self.plan.experiment(run);
         let config = run_folder::config_text(&experiment.name, &experiment.config)
