@@ -25,6 +25,8 @@ mod demo;
 mod dependencies;
 #[path = "containers/detach.rs"]
 mod detach;
+#[path = "containers/disturbed.rs"]
+mod disturbed;
 #[path = "containers/doctor.rs"]
 mod doctor;
 #[path = "containers/dry_run.rs"]
@@ -39,6 +41,8 @@ mod insist;
 mod names;
 #[path = "containers/one_at_a_time.rs"]
 mod one_at_a_time;
+#[path = "containers/outage.rs"]
+mod outage;
 #[path = "containers/reap.rs"]
 mod reap;
 #[path = "containers/secrets.rs"]

@@ -1,6 +1,7 @@
 //! Why a campaign can't go on. A failing experiment is none of these: it is an outcome.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::command::UnknownPlace;
 use super::file::StopAfter;
@@ -8,7 +9,8 @@ use super::grid::GridError;
 use super::resume::select::Unmatched;
 use super::world::ReadOnlyResults;
 use crate::cancel::Signal;
-use crate::engine::error::EngineError;
+use crate::duration::human;
+use crate::engine::error::{EngineError, speaks_of_an_outage};
 use crate::gpu::error::GpuError;
 use crate::lock::{Holder, LockError};
 use crate::record::RecordError;
@@ -107,8 +109,10 @@ pub(crate) enum CampaignError {
     Cancelled { signal: Signal },
     #[error("{failed} of {total} runs failed; `execution.stop_after_failures` is {limit}")]
     TooManyFailures { failed: usize, total: usize, limit: StopAfter },
-    #[error("the engine went away during run {run}")]
-    EngineLost { run: String },
+    #[error("the engine went away in {runs} runs in a row, the last of them {run}")]
+    EngineLost { run: String, runs: u32 },
+    #[error("the engine did not come back within {}", human(*limit))]
+    EngineAway { limit: Duration, source: EngineError },
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
@@ -119,6 +123,17 @@ pub(crate) enum CampaignError {
     Record(#[from] RecordError),
     #[error("teardown left something behind: {what}")]
     LeftBehind { what: String, command: String },
+}
+
+impl CampaignError {
+    /// Whether it may be worth another try once the engine answers.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.is_outage(),
+            Self::NotReady { reason, .. } => speaks_of_an_outage(reason),
+            _ => false,
+        }
+    }
 }
 
 fn listed(files: &[PathBuf]) -> String {

@@ -72,6 +72,17 @@ pub(crate) enum EndReason {
     NotExecutable,
 }
 
+impl EndReason {
+    /// Whether the command, or its own limit, was what ended the run.
+    #[cfg(feature = "host")]
+    pub(crate) fn is_the_commands_own(self) -> bool {
+        match self {
+            Self::Exited | Self::TimeLimit | Self::NotFound | Self::NotExecutable => true,
+            Self::Signaled | Self::LifelineCut | Self::Stopped => false,
+        }
+    }
+}
+
 /// The run is over and its processes are gone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EndedMark {

@@ -10,6 +10,7 @@ pub(crate) mod engine;
 pub(crate) mod gpu;
 pub(crate) mod images;
 pub(crate) mod processes;
+pub(crate) mod proxy;
 pub(crate) mod running;
 pub(crate) mod scene;
 pub(crate) mod stubborn;
@@ -17,6 +18,7 @@ pub(crate) mod wait;
 pub(crate) mod webhook;
 
 pub(crate) use ended::Ended;
+pub(crate) use proxy::{Proxy, Way};
 pub(crate) use running::Running;
 pub(crate) use scene::{Scene, Strategy};
 pub(crate) use stubborn::Stubborn;

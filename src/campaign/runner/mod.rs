@@ -37,6 +37,8 @@ pub(crate) struct Runner<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     failed: usize,
+    /// Tries in a row under which the engine went away.
+    outages: u32,
     /// When the last command ended, by the clock of the marks.
     command_ended: Option<jiff::Timestamp>,
     /// Of the run that comes: its pause and its wait for a GPU, in seconds.
