@@ -19,6 +19,8 @@ mod support;
 mod chosen;
 #[path = "containers/compatibility.rs"]
 mod compatibility;
+#[path = "containers/crash.rs"]
+mod crash;
 #[path = "containers/demo.rs"]
 mod demo;
 #[path = "containers/dependencies.rs"]

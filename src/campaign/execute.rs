@@ -58,6 +58,7 @@ pub(crate) async fn execute(
         total: campaign.plan.runs.len(),
         results: instance.results.clone(),
     });
+    opening::found(campaign).into_iter().for_each(&mut *report);
     let mut time = TimeSpent::default();
     let (mut done, restarts) =
         work(campaign, &instance, runs, &mut store, report, cancel, &mut time).await;
