@@ -35,6 +35,8 @@ mod dry_run;
 mod faults;
 #[path = "containers/held.rs"]
 mod held;
+#[path = "containers/insist.rs"]
+mod insist;
 #[path = "containers/names.rs"]
 mod names;
 #[path = "containers/one_at_a_time.rs"]

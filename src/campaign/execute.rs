@@ -102,7 +102,7 @@ async fn work(
     cancel: &Cancel,
     time: &mut TimeSpent,
 ) -> (Result<(), CampaignError>, Vec<(String, u32)>) {
-    let (mut strategy, guard) = match strategy(campaign, instance) {
+    let (mut strategy, guard) = match strategy(campaign, instance, cancel) {
         Ok(pair) => pair,
         Err(error) => return (Err(error), Vec::new()),
     };
@@ -224,6 +224,7 @@ async fn begin(
 fn strategy(
     campaign: &Campaign,
     instance: &Instance,
+    cancel: &Cancel,
 ) -> Result<(Strategy, Option<Teardown>), CampaignError> {
     let settings = &campaign.settings;
     let Some(site) = &campaign.site else {
@@ -257,6 +258,7 @@ fn strategy(
         before,
         held,
         settings.auto_teardown || settings.strategy == ContainerStrategy::Ephemeral,
+        cancel,
     );
     guard.arm();
     let strategy = choose(containers, settings);

@@ -218,7 +218,9 @@ fn line(event: &Event) -> Option<String> {
         }
         Event::Stopping { grace_seconds, .. } => {
             let grace = human(Duration::from_secs_f64(grace_seconds.max(0.0)));
-            Some(format!("… stopping the run, which has {grace} to end by itself"))
+            Some(format!(
+                "… stopping the run, which has {grace} to end by itself (Ctrl-C again: none)"
+            ))
         }
         Event::LeftRunning { services, stop_with } => {
             Some(format!("{} left running; to remove: {stop_with}", services.join(", ")))
