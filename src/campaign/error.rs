@@ -1,11 +1,12 @@
 //! Why a campaign can't go on. A failing experiment is none of these: it is an outcome.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::command::UnknownPlace;
 use super::file::StopAfter;
 use super::grid::GridError;
+use super::results_place::Loss;
 use super::resume::select::Unmatched;
 use super::world::ReadOnlyResults;
 use crate::cancel::Signal;
@@ -14,6 +15,7 @@ use crate::engine::error::{EngineError, speaks_of_an_outage};
 use crate::gpu::error::GpuError;
 use crate::lock::{Holder, LockError};
 use crate::record::RecordError;
+use crate::room;
 use crate::yaml::YamlError;
 
 /// A situation that ends a campaign, or keeps it from starting.
@@ -59,6 +61,10 @@ pub(crate) enum CampaignError {
     NoInner { reason: String },
     #[error("`{}` can't be written", path.display())]
     Unwritable { path: PathBuf, source: std::io::Error },
+    #[error("there is no room left for `{}` ({free} free)", path.display())]
+    DiskFull { path: PathBuf, free: String, source: std::io::Error },
+    #[error("the results folder `{}` was {} while the campaign ran", folder.display(), loss.word())]
+    ResultsGone { folder: PathBuf, loss: Loss },
     #[error("`{}` has the results of another campaign, `{owner}`", folder.display())]
     ResultsTaken { folder: PathBuf, owner: String },
     #[error("the results of `{campaign}` are in `{}`", folder.display())]
@@ -133,6 +139,16 @@ impl CampaignError {
             Self::NotReady { reason, .. } => speaks_of_an_outage(reason),
             _ => false,
         }
+    }
+
+    /// A file or folder that can't be written; where there is no room, that is the situation.
+    pub(crate) fn unwritable(path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
+        if !room::is_full(&source) {
+            return Self::Unwritable { path, source };
+        }
+        let folder = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+        Self::DiskFull { free: room::free(folder), path, source }
     }
 }
 

@@ -4,6 +4,7 @@
 // Each test crate uses its own part.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+pub(crate) mod cut;
 pub(crate) mod detached;
 pub(crate) mod ended;
 pub(crate) mod engine;
@@ -13,6 +14,7 @@ pub(crate) mod processes;
 pub(crate) mod proxy;
 pub(crate) mod running;
 pub(crate) mod scene;
+pub(crate) mod small_disk;
 pub(crate) mod stubborn;
 pub(crate) mod wait;
 pub(crate) mod webhook;

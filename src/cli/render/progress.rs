@@ -194,6 +194,9 @@ fn word(event: &Event) -> String {
 /// What an event is on a line of its own.
 fn line(event: &Event) -> Option<String> {
     match event {
+        Event::RunFound { experiment, cycle, verdict, .. } => Some(format!(
+            "… {experiment} (cycle {cycle}) had ended before that could be recorded: {verdict}"
+        )),
         Event::Preparing { what } => Some(format!("… {what}")),
         Event::ServiceRestarted { service, restarts, reason } => {
             let reason = reason.words();
