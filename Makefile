@@ -27,7 +27,7 @@ endef
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## make this machine ready: engine, Compose plugin, compilers (does nothing twice)
@@ -68,6 +68,19 @@ setup-for-tests:
 test: setup-for-tests container ## run the whole test suite
 	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked --no-fail-fast; \
 	else set -x; cargo test --locked; fi
+
+.PHONY: test-modern
+test-modern: ## run it on a second, modern engine beside this machine's own (scripts/engine.sh)
+	@selected=$$(scripts/engine.sh up) && eval "$$selected" && $(MAKE) test
+
+# One test at a time where it says what it measures; `cargo test` shows what a test prints.
+.PHONY: test-slow
+test-slow: setup-for-tests container ## run what takes minutes: lost engines, the torture test (LEM_TORTURE=200)
+	cargo test --locked --test slow -- --ignored --nocapture
+
+.PHONY: test-slow-modern
+test-slow-modern: ## run that on the modern engine
+	@selected=$$(scripts/engine.sh up) && eval "$$selected" && $(MAKE) test-slow
 
 .PHONY: check
 check: ## formatting, lints and documentation, for both builds of the crate
