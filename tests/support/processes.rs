@@ -16,12 +16,19 @@ pub(crate) fn command_lines() -> impl Iterator<Item = String> {
     pids().map(command_line)
 }
 
-fn command_line(pid: u32) -> String {
+/// The name of its program, at most 15 characters.
+pub(crate) fn name(pid: u32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
+}
+
+/// Its words, separated by spaces.
+pub(crate) fn command_line(pid: u32) -> String {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&line).replace('\0', " ")
 }
 
-fn pids() -> impl Iterator<Item = u32> {
+/// All of them.
+pub(crate) fn pids() -> impl Iterator<Item = u32> {
     let entries = std::fs::read_dir("/proc").unwrap();
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
