@@ -17,3 +17,5 @@ mod support;
 
 #[path = "slow/engine_lost.rs"]
 mod engine_lost;
+#[path = "slow/torture/mod.rs"]
+mod torture;

@@ -57,6 +57,10 @@ impl Running {
         Ended { code: status.code(), stdout: self.read("stdout"), stderr: self.read("stderr") }
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Ends it as the kernel would for lack of memory: it can do nothing about it.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -72,6 +72,12 @@ impl Scene {
         scene
     }
 
+    /// Leaves the folder for a person to look at.
+    pub(crate) fn keep(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
+    }
+
     /// A number that no other scene has.
     pub(crate) fn number(&self) -> String {
         self.project.chars().filter(char::is_ascii_digit).collect()
