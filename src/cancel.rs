@@ -1,4 +1,5 @@
-//! The user's wish to stop, as something a wait can race against.
+//! The user's wish to stop, as something a wait can race against. It has two degrees: the first
+//! signal asks everything to end in order, the second insists, and no grace is left.
 
 use tokio::sync::watch;
 
@@ -31,44 +32,68 @@ impl std::fmt::Display for Signal {
     }
 }
 
-/// Raised once; every clone sees it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wish {
+    signal: Option<Signal>,
+    insists: bool,
+}
+
+/// Raised once, perhaps insisted on later; every clone sees it.
 #[derive(Debug, Clone)]
-pub(crate) struct Cancel(watch::Receiver<Option<Signal>>);
+pub(crate) struct Cancel(watch::Receiver<Wish>);
 
 /// Raises a [`Cancel`].
 #[derive(Debug)]
-pub(crate) struct Raise(watch::Sender<Option<Signal>>);
+pub(crate) struct Raise(watch::Sender<Wish>);
 
 /// A wish that nobody has had yet.
 pub(crate) fn pair() -> (Raise, Cancel) {
-    let (sender, receiver) = watch::channel(None);
+    let (sender, receiver) = watch::channel(Wish::default());
     (Raise(sender), Cancel(receiver))
 }
 
 impl Raise {
     /// Asks everything to stop; the first signal is the one that counts.
     pub(crate) fn raise(&self, signal: Signal) {
-        self.0.send_if_modified(|now| {
-            let first = now.is_none();
-            now.get_or_insert(signal);
+        self.0.send_if_modified(|wish| {
+            let first = wish.signal.is_none();
+            wish.signal.get_or_insert(signal);
             first
         });
+    }
+
+    /// Wants the end now. Only after [`Self::raise`]. Whether this was the first time.
+    pub(crate) fn insist(&self) -> bool {
+        self.0.send_if_modified(|wish| !std::mem::replace(&mut wish.insists, true))
     }
 }
 
 impl Cancel {
     /// The signal, if one came.
     pub(crate) fn now(&self) -> Option<Signal> {
-        *self.0.borrow()
+        self.0.borrow().signal
+    }
+
+    /// Whether a second signal came: what is being ended gets no more time.
+    pub(crate) fn insists(&self) -> bool {
+        self.0.borrow().insists
     }
 
     /// Waits for the signal; for ever, if none comes.
     pub(crate) async fn raised(&self) -> Signal {
         let mut receiver = self.0.clone();
-        let signal = receiver.wait_for(Option::is_some).await.ok().and_then(|s| *s);
-        match signal {
+        let wish = receiver.wait_for(|wish| wish.signal.is_some()).await;
+        match wish.ok().and_then(|wish| wish.signal) {
             Some(signal) => signal,
             None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for the second signal; for ever, if none comes.
+    pub(crate) async fn insisted(&self) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(|wish| wish.insists).await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

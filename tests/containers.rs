@@ -19,6 +19,8 @@ mod support;
 mod chosen;
 #[path = "containers/compatibility.rs"]
 mod compatibility;
+#[path = "containers/crash.rs"]
+mod crash;
 #[path = "containers/demo.rs"]
 mod demo;
 #[path = "containers/dependencies.rs"]
@@ -33,6 +35,8 @@ mod dry_run;
 mod faults;
 #[path = "containers/held.rs"]
 mod held;
+#[path = "containers/insist.rs"]
+mod insist;
 #[path = "containers/names.rs"]
 mod names;
 #[path = "containers/one_at_a_time.rs"]

@@ -8,6 +8,7 @@ use super::instance::{Inside, Instance};
 use super::override_file::{self, Between};
 use super::plan::Plan;
 use super::resume::drift::Placed;
+use super::resume::repair::Learnt;
 use super::runner::now;
 use super::settings::Settings;
 use super::site::Site;
@@ -36,8 +37,9 @@ pub(crate) struct Campaign {
 pub(crate) enum Past {
     /// No instance of the record. What is known of runs from elsewhere, by position.
     New { known: Vec<(u32, Known)> },
-    /// An instance of the record, and how it has to be changed first.
-    Recorded { id: String, started_at: String, changes: Option<Placed> },
+    /// An instance of the record, what its folders know of it and the record doesn't, and how it
+    /// has to be changed first.
+    Recorded { id: String, started_at: String, learnt: Vec<Learnt>, changes: Option<Placed> },
 }
 
 impl Past {

@@ -22,6 +22,16 @@ pub(crate) enum Event {
         total: usize,
         results: PathBuf,
     },
+    /// A run had ended when lem was killed: its folder proves it, so it is not done again.
+    RunFound {
+        run: String,
+        experiment: String,
+        cycle: u32,
+        position: u32,
+        verdict: String,
+        exit_code: Option<i32>,
+        result: Option<PathBuf>,
+    },
     /// Images are made, services are started and waited for.
     Preparing {
         what: String,

@@ -58,6 +58,7 @@ pub(crate) async fn execute(
         total: campaign.plan.runs.len(),
         results: instance.results.clone(),
     });
+    opening::found(campaign).into_iter().for_each(&mut *report);
     let mut time = TimeSpent::default();
     let (mut done, restarts) =
         work(campaign, &instance, runs, &mut store, report, cancel, &mut time).await;
@@ -101,7 +102,7 @@ async fn work(
     cancel: &Cancel,
     time: &mut TimeSpent,
 ) -> (Result<(), CampaignError>, Vec<(String, u32)>) {
-    let (mut strategy, guard) = match strategy(campaign, instance) {
+    let (mut strategy, guard) = match strategy(campaign, instance, cancel) {
         Ok(pair) => pair,
         Err(error) => return (Err(error), Vec::new()),
     };
@@ -223,6 +224,7 @@ async fn begin(
 fn strategy(
     campaign: &Campaign,
     instance: &Instance,
+    cancel: &Cancel,
 ) -> Result<(Strategy, Option<Teardown>), CampaignError> {
     let settings = &campaign.settings;
     let Some(site) = &campaign.site else {
@@ -256,6 +258,7 @@ fn strategy(
         before,
         held,
         settings.auto_teardown || settings.strategy == ContainerStrategy::Ephemeral,
+        cancel,
     );
     guard.arm();
     let strategy = choose(containers, settings);

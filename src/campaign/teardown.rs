@@ -1,17 +1,19 @@
 //! The drop guard that removes what a campaign started, and nothing else.
 //!
 //! It runs the blocking docker calls itself, so it covers panics and early returns; the normal path
-//! calls [`Teardown::finish`], which does the same and says what failed.
+//! calls [`Teardown::finish`], which does the same and says what failed. Whoever insists on the end
+//! gets it without the containers' own graces; nobody gets it without the removal.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::error::CampaignError;
+use crate::cancel::{self, Cancel};
 use crate::engine::compose::Project;
 use crate::engine::container::{COMPOSE_PROJECT, Docker};
 use crate::engine::error::EngineError;
 use crate::engine::invocation::Invocation;
-use crate::engine::process::capture_blocking;
+use crate::engine::process::{Reply, capture_blocking};
 use crate::engine::reply::{self, Container};
 
 /// A question in a teardown; the whole has [`LIMIT`].
@@ -32,6 +34,7 @@ pub(crate) struct Teardown {
     armed: bool,
     /// A docker client was cut off: what it had asked for may still come.
     unsettled: bool,
+    cancel: Cancel,
 }
 
 /// What the project had before the campaign, by id.
@@ -40,6 +43,16 @@ pub(crate) struct Before {
     pub containers: BTreeSet<String>,
     pub networks: BTreeSet<String>,
 }
+
+/// What a container that is removed gets to end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grace {
+    Its,
+    No,
+}
+
+/// Between two tries, where the engine doesn't answer.
+const OUTAGE: Duration = Duration::from_secs(1);
 
 /// How long a request of a client that was cut off may be under way.
 const UNDER_WAY: Duration = Duration::from_millis(500);
@@ -53,8 +66,11 @@ impl Teardown {
         before: Before,
         held: Vec<String>,
         services_too: bool,
+        cancel: &Cancel,
     ) -> Self {
-        Self { docker, project, owner, before, held, services_too, armed: false, unsettled: true }
+        let cancel = cancel.clone();
+        let (armed, unsettled) = (false, true);
+        Self { docker, project, owner, before, held, services_too, armed, unsettled, cancel }
     }
 
     /// From here on something may have been started.
@@ -84,18 +100,28 @@ impl Teardown {
 
     fn remove(&self) -> Result<(), CampaignError> {
         let deadline = Instant::now() + LIMIT;
-        let mut first_error = None;
-        for _ in 0..2 {
-            let tried = self.once(deadline);
-            match tried.and_then(|()| self.left_at_rest(deadline)) {
+        let (mut tries, mut last_error) = (0, None);
+        while tries < 2 && Instant::now() < deadline {
+            let insists = self.cancel.insists();
+            let grace = if insists { Grace::No } else { Grace::Its };
+            match self.once(grace, deadline).and_then(|()| self.left_at_rest(deadline)) {
                 Ok(left) if left.is_empty() && self.stays_empty() => return Ok(()),
-                Ok(_) => {}
-                Err(error) => first_error = first_error.or(Some(error)),
+                Ok(_) => tries += 1,
+                // Cut off by who insists: once more, without grace.
+                Err(EngineError::Cancelled) => {}
+                Err(error) => {
+                    if error.is_outage() && !insists {
+                        std::thread::park_timeout(OUTAGE);
+                    } else {
+                        tries += 1;
+                    }
+                    last_error = Some(error);
+                }
             }
         }
         let left = self.left().unwrap_or_default();
         let names: Vec<String> = left.into_iter().map(|container| container.name).collect();
-        let what = match (names.is_empty(), first_error) {
+        let what = match (names.is_empty(), last_error) {
             (false, _) => format!("containers {}", names.join(", ")),
             (true, Some(error)) => error.to_string(),
             (true, None) => return Ok(()),
@@ -103,41 +129,44 @@ impl Teardown {
         Err(CampaignError::LeftBehind { what, command: self.by_hand() })
     }
 
-    fn once(&self, deadline: Instant) -> Result<(), EngineError> {
+    fn once(&self, grace: Grace, deadline: Instant) -> Result<(), EngineError> {
         let all = self.project_containers()?;
         let doomed: Vec<&Container> = all.iter().filter(|c| self.is_doomed(c)).collect();
         // One-offs first: `down` leaves them, and answers 0.
-        let one_offs: Vec<&str> =
-            doomed.iter().filter(|c| c.one_off).map(|c| c.id.as_str()).collect();
-        if !one_offs.is_empty() {
-            say(&self.docker.remove(&one_offs), deadline)?;
+        let at_once: Vec<&str> = doomed
+            .iter()
+            .filter(|c| c.one_off || grace == Grace::No)
+            .map(|c| c.id.as_str())
+            .collect();
+        if !at_once.is_empty() {
+            self.say(&self.docker.remove(&at_once), grace, deadline)?;
         }
         // `down` takes the networks too, so there must have been none.
         if doomed.len() == all.len() && self.services_too && self.before.networks.is_empty() {
-            return say(&self.project.down(), deadline).map(|_| ());
+            return self.say(&self.project.down(), grace, deadline).map(|_| ());
         }
         let services: Vec<&str> =
-            doomed.iter().filter(|c| !c.one_off).map(|c| c.id.as_str()).collect();
+            doomed.iter().map(|c| c.id.as_str()).filter(|id| !at_once.contains(id)).collect();
         if !services.is_empty() {
-            say(&self.docker.stop(&services), deadline)?;
-            say(&self.docker.remove(&services), deadline)?;
+            self.say(&self.docker.stop(&services), grace, deadline)?;
+            self.say(&self.docker.remove(&services), grace, deadline)?;
         }
-        self.remove_new_networks(deadline)
+        self.remove_new_networks(grace, deadline)
     }
 
     /// Networks that the campaign made and that nobody uses; one that is in use is not an error.
-    fn remove_new_networks(&self, deadline: Instant) -> Result<(), EngineError> {
+    fn remove_new_networks(&self, grace: Grace, deadline: Instant) -> Result<(), EngineError> {
         if !self.services_too {
             return Ok(());
         }
-        let listed = say(&self.docker.networks(&self.owner), deadline)?;
+        let listed = self.say(&self.docker.networks(&self.owner), grace, deadline)?;
         let new: Vec<String> = listed
             .lines()
             .filter(|id| !self.before.networks.contains(*id))
             .map(str::to_owned)
             .collect();
         if !new.is_empty() {
-            let _ = capture_blocking(&self.docker.remove_networks(&new), ASKING)?;
+            let _ = self.capture(&self.docker.remove_networks(&new), grace, ASKING)?;
         }
         Ok(())
     }
@@ -184,7 +213,35 @@ impl Teardown {
 
     fn project_containers(&self) -> Result<Vec<Container>, EngineError> {
         let list = self.docker.list(&format!("{COMPOSE_PROJECT}={}", self.owner));
-        Ok(reply::containers(&capture_blocking(&list, ASKING)?.success(&list)?)?)
+        Ok(reply::containers(&self.capture(&list, Grace::No, ASKING)?.success(&list)?)?)
+    }
+
+    fn say(
+        &self,
+        invocation: &Invocation,
+        grace: Grace,
+        deadline: Instant,
+    ) -> Result<String, EngineError> {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+        let reply = self.capture(invocation, grace, left)?;
+        // Somebody else removed it in the meantime: that is what was wanted.
+        if reply.found_it_gone() { Ok(reply.stdout) } else { reply.success(invocation) }
+    }
+
+    /// What takes no grace is not cut off by who wants none.
+    fn capture(
+        &self,
+        invocation: &Invocation,
+        grace: Grace,
+        limit: Duration,
+    ) -> Result<Reply, EngineError> {
+        match grace {
+            Grace::Its => capture_blocking(invocation, limit, &self.cancel),
+            Grace::No => {
+                let (_raise, never) = cancel::pair();
+                capture_blocking(invocation, limit, &never)
+            }
+        }
     }
 
     fn by_hand(&self) -> String {
@@ -199,11 +256,4 @@ impl Drop for Teardown {
             let _ = self.remove();
         }
     }
-}
-
-fn say(invocation: &Invocation, deadline: Instant) -> Result<String, EngineError> {
-    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
-    let reply = capture_blocking(invocation, left)?;
-    // Somebody else removed it in the meantime: that is what was wanted.
-    if reply.found_it_gone() { Ok(reply.stdout) } else { reply.success(invocation) }
 }

@@ -98,14 +98,14 @@ pub(crate) async fn run(
         let (run, grace_seconds) = (attempt.run.clone(), attempt.grace.as_secs_f64());
         report(Event::Stopping { run, grace_seconds });
     }
-    let exit = finish(attempt, lifeline, &mut child, stopped).await;
+    let exit = finish(attempt, strategy, lifeline, &mut child, stopped, cancel).await;
     let elapsed = began.elapsed();
-    let ended: Option<EndedMark> = read_mark(&attempt.folder.join(ENDED_FILE));
-    let started: Option<StartedMark> = read_mark(&attempt.folder.join(STARTED_FILE));
-    if stopped.is_some() || (ended.is_none() && started.is_some()) {
+    let marks = Marks::read(&attempt.folder);
+    if stopped.is_some() || marks.broken_off() {
         // The client is not the container: that it is gone proves nothing.
-        strategy.make_sure_gone(attempt, started.as_ref().map(|mark| mark.uid)).await?;
+        strategy.make_sure_gone(attempt, &marks, cancel).await?;
     }
+    let Marks { started, ended } = marks;
     let oom = strategy.saw_oom(attempt, mark, ended.as_ref(), exit).await;
     Ok(Observed { stopped, started, ended, exit, oom, elapsed, log })
 }
@@ -113,9 +113,11 @@ pub(crate) async fn run(
 /// Lets go of the lifeline and waits for the client, which is killed if it doesn't notice.
 async fn finish(
     attempt: &Attempt,
+    strategy: &Strategy,
     lifeline: PipeWriter,
     child: &mut Child,
     stopped: Option<Stopped>,
+    cancel: &Cancel,
 ) -> Exit {
     drop(lifeline);
     let patience = match stopped {
@@ -123,11 +125,27 @@ async fn finish(
         Some(Stopped::NoStart) => CLIENT_SLACK,
         _ => attempt.grace + CLIENT_SLACK,
     };
-    if let Ok(exit) = tokio::time::timeout(patience, child.ended()).await {
-        return exit;
+    tokio::select! {
+        exit = child.ended() => return exit,
+        () = tokio::time::sleep(patience) => {}
+        () = cancel.insisted() => {
+            if let Some(exit) = insist(strategy, child).await {
+                return exit;
+            }
+        }
     }
     child.kill();
     child.ended().await
+}
+
+/// Takes the run's grace away, where its client is the inner lem itself and hears of it. A docker
+/// client passes nothing on.
+async fn insist(strategy: &Strategy, child: &mut Child) -> Option<Exit> {
+    if !matches!(strategy, Strategy::Local(_)) {
+        return None;
+    }
+    child.ask_to_end();
+    tokio::time::timeout(CLIENT_SLACK, child.ended()).await.ok()
 }
 
 /// Ends when the run has given no sign of its start for too long; never, once it has.
@@ -170,9 +188,25 @@ async fn limit(attempt: &Attempt) {
     }
 }
 
-/// Who an earlier try in this folder ran as.
-pub(crate) fn user_of(folder: &Path) -> Option<u32> {
-    read_mark::<StartedMark>(&folder.join(STARTED_FILE)).map(|mark| mark.uid)
+/// What the inner lem left of a try.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    pub started: Option<StartedMark>,
+    pub ended: Option<EndedMark>,
+}
+
+impl Marks {
+    /// Those in the folder of a run.
+    pub(crate) fn read(folder: &Path) -> Self {
+        // Written later, read first: there is no end without a beginning.
+        let ended = read_mark(&folder.join(ENDED_FILE));
+        Self { started: read_mark(&folder.join(STARTED_FILE)), ended }
+    }
+
+    /// Whether the inner lem began and left without a word.
+    pub(crate) fn broken_off(&self) -> bool {
+        self.started.is_some() && self.ended.is_none()
+    }
 }
 
 fn read_mark<T: DeserializeOwned>(path: &Path) -> Option<T> {

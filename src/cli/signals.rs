@@ -1,7 +1,10 @@
-//! Signals to this process: the first one asks everything to stop.
+//! Signals to this process: the first one asks everything to stop, the second one insists.
+
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::render;
 use crate::cancel::{self, Cancel, Signal};
 
 /// What a SIGHUP means.
@@ -13,6 +16,10 @@ pub(super) enum Hangup {
     Ignored,
 }
 
+/// Two signals in so short a time are one wish: `timeout` and service supervisors signal a process
+/// and then its group, which has the process in it.
+const ONE_WISH: Duration = Duration::from_millis(300);
+
 /// Watches for signals from here on, for as long as the runtime lives.
 pub(super) fn watch(meaning: Hangup) -> std::io::Result<Cancel> {
     let (raise, cancel) = cancel::pair();
@@ -20,6 +27,7 @@ pub(super) fn watch(meaning: Hangup) -> std::io::Result<Cancel> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
     tokio::spawn(async move {
+        let mut first: Option<Instant> = None;
         loop {
             let hung_up = async {
                 match &mut hangup {
@@ -35,6 +43,11 @@ pub(super) fn watch(meaning: Hangup) -> std::io::Result<Cancel> {
                     Hangup::Ignored => continue,
                 },
             };
+            let since = first.get_or_insert_with(Instant::now).elapsed();
+            // A terminal that closes hangs up on whoever was interrupted in it: no second wish.
+            if came != Signal::Hangup && since > ONE_WISH && raise.insist() {
+                render::say("… ending everything now, without any grace");
+            }
             raise.raise(came);
         }
     });

@@ -34,3 +34,40 @@ pub(crate) enum EngineError {
     #[error("interrupted")]
     Cancelled,
 }
+
+impl EngineError {
+    /// Whether it may be the engine that was away, hung or talked nonsense: what was asked is worth
+    /// asking again once it answers. What became of what was asked is not known.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Down { .. } | Self::TimedOut { .. } | Self::Unexpected(_) => true,
+            Self::Failed { complaint, .. } => speaks_of_an_outage(complaint),
+            Self::DockerMissing
+            | Self::TooOld { .. }
+            | Self::ComposeMissing { .. }
+            | Self::ComposeTooOld { .. }
+            | Self::NotStarted { .. }
+            | Self::File(_)
+            | Self::Cancelled => false,
+        }
+    }
+}
+
+/// What a docker client says when there is no engine behind the socket, or none any more.
+pub(crate) fn speaks_of_an_outage(text: &str) -> bool {
+    [
+        "Cannot connect to the Docker daemon",
+        "error during connect",
+        "error waiting for container: unexpected EOF",
+        "connection reset by peer",
+        "connection refused",
+        "Bad response from Docker engine",
+        "invalid character",
+        "malformed HTTP",
+        "ReadResponse: EOF",
+        "unexpected EOF",
+        "the daemon is shutting down",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
+}

@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use duct::{Expression, Handle};
 use nix::sys::signal::{Signal, killpg};
@@ -90,22 +90,35 @@ fn last_words(stderr: &str, stdout: &str) -> String {
     lines[lines.len().saturating_sub(5)..].join("\n")
 }
 
-/// Runs a command and waits for its end, at most `limit`.
+/// Runs a command and waits for its end, at most `limit`, and only until the user insists on the
+/// end of everything.
 pub(crate) fn capture_blocking(
     invocation: &Invocation,
     limit: Duration,
+    cancel: &Cancel,
 ) -> Result<Reply, EngineError> {
+    /// How often it looks what the user wants.
+    const LOOK: Duration = Duration::from_millis(50);
     let expression = expression(invocation).stdin_null().stdout_capture().stderr_capture();
     let handle = spawn(&expression, invocation)?;
-    match handle.wait_timeout(limit) {
-        Ok(Some(output)) => Ok(reply(output)),
-        Ok(None) => {
-            signal_group(&handle, Signal::SIGKILL);
-            // A grandchild outside the group may hold the pipe: it is not waited for.
-            let _ = handle.wait_timeout(Duration::from_secs(1));
-            Err(EngineError::TimedOut { command: invocation.to_string(), limit })
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match handle.wait_timeout(left.min(LOOK)) {
+            Ok(Some(output)) => return Ok(reply(output)),
+            Err(source) => return Err(not_started(invocation, source)),
+            Ok(None) if left.is_zero() || cancel.insists() => {
+                signal_group(&handle, Signal::SIGKILL);
+                // A grandchild outside the group may hold the pipe: it is not waited for.
+                let _ = handle.wait_timeout(Duration::from_secs(1));
+                return Err(if left.is_zero() {
+                    EngineError::TimedOut { command: invocation.to_string(), limit }
+                } else {
+                    EngineError::Cancelled
+                });
+            }
+            Ok(None) => {}
         }
-        Err(source) => Err(not_started(invocation, source)),
     }
 }
 
@@ -205,6 +218,13 @@ impl Child {
         match self.ended.wait_for(Option::is_some).await {
             Ok(exit) => exit.unwrap_or(Exit::Signal(0)),
             Err(_) => Exit::Signal(0),
+        }
+    }
+
+    /// Asks the child's group to end.
+    pub(crate) fn ask_to_end(&self) {
+        if self.ended.borrow().is_none() {
+            signal_group(&self.handle, Signal::SIGTERM);
         }
     }
 

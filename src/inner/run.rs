@@ -87,7 +87,8 @@ pub(crate) fn run(order: &Order, tell: &mut dyn FnMut(&dyn Error)) -> Result<u8,
         (Verdict::NotStarted(why), _) => tell(why),
         _ => {}
     }
-    let asked = matches!(verdict, Verdict::Stopped(_));
+    // Who cut the lifeline asked as well: a signal after that insists.
+    let asked = matches!(verdict, Verdict::Stopped(_) | Verdict::LifelineCut);
     let reach = Reach::tree(order.run.as_deref());
     let swept = sweep(&reach, order.grace, asked, &wake, &mut tree);
     if let Some(trouble) = &swept.trouble {

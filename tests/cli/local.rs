@@ -53,6 +53,15 @@ fn a_lem_that_is_killed_takes_its_run_with_it() {
 }
 
 #[test]
+fn a_second_ctrl_c_ends_a_run_that_has_an_hour_to_end() {
+    let scene = Scene::without_containers();
+    let mut run = Stubborn::with(&scene, &WORDS, "stop_grace_period: 1h");
+    run.signal_twice(Signal::SIGINT);
+    run.leaves_nothing();
+    run.lem.wait().expect(130);
+}
+
+#[test]
 fn hangup_ends_everything_too() {
     let scene = Scene::without_containers();
     let mut run = Stubborn::start(&scene, &WORDS);

@@ -36,6 +36,17 @@ impl Running {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 
+    /// Signals until it is heard as a second wish: two in a moment count as one.
+    pub(crate) fn insist(&mut self, signal: Signal) {
+        eventually("lem hears that somebody insists", || {
+            let heard = self.stderr().contains("without any grace");
+            if !heard && self.child.try_wait().unwrap().is_none() {
+                self.signal(signal);
+            }
+            heard.then_some(())
+        });
+    }
+
     /// The first event of a kind, once there is one.
     pub(crate) fn event(&mut self, kind: &str) -> Value {
         eventually(&format!("there is an event `{kind}`"), || {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::{Running, Scene, eventually, processes, within};
 
 /// The grace, and what an engine may take on a busy machine.
@@ -20,6 +22,11 @@ impl Stubborn {
     /// Starts it. The second run is deaf to everything but KILL and forks away from its parents in
     /// each of the usual ways; when a resume does it again after [`let_go`], it ends at once.
     pub(crate) fn start(scene: &Scene, words: &[&str]) -> Self {
+        Self::with(scene, words, "stop_grace_period: 1s")
+    }
+
+    /// The same with other keys in `execution`.
+    pub(crate) fn with(scene: &Scene, words: &[&str], execution: &str) -> Self {
         let argument = format!("sleep {}", scene.number());
         let script = format!(
             "[ -e $GO ] && exit 0; trap '' TERM INT HUP; \
@@ -27,7 +34,7 @@ impl Stubborn {
              ({argument} & env -i {argument} &) & \
              touch here; while :; do sleep 1; done"
         );
-        scene.scripts(&["touch first", &script, "touch third"], "stop_grace_period: 1s");
+        scene.scripts(&["touch first", &script, "touch third"], execution);
         let mut lem = scene.start(words);
         let campaign = lem.event("campaign_started")["campaign_id"].as_str().unwrap().to_owned();
         let begun = Self { lem, campaign, argument };
@@ -44,6 +51,13 @@ impl Stubborn {
         within(SOON, "nothing of the run is left", || {
             (self.sleepers().is_empty() && self.marked().is_empty()).then_some(())
         });
+    }
+
+    /// Signals twice, as somebody who has no patience: the second time once the first was heard.
+    pub(crate) fn signal_twice(&mut self, signal: Signal) {
+        self.lem.signal(signal);
+        self.lem.event("stopping");
+        self.lem.insist(signal);
     }
 
     fn sleepers(&self) -> Vec<String> {

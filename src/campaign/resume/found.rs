@@ -106,7 +106,8 @@ pub(crate) enum Required {
     No,
 }
 
-fn read(folder: &Path, result: Required) -> Option<FoundRun> {
+/// The run of a folder, if it is one.
+pub(crate) fn read(folder: &Path, result: Required) -> Option<FoundRun> {
     let run = folder.file_name()?.to_str()?.to_owned();
     let position = position(&run)?;
     // A pipe of that name would be waited for.

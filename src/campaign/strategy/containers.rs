@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::campaign::attempt::Attempt;
 use crate::campaign::error::CampaignError;
 use crate::campaign::world::World;
-use crate::cancel;
+use crate::cancel::{self, Cancel};
 use crate::engine::compose::{Existing, Project};
 use crate::engine::container::Docker;
 use crate::engine::error::EngineError;
@@ -15,6 +15,21 @@ use crate::engine::invocation::Invocation;
 use crate::engine::process;
 use crate::engine::reply::{self, Container};
 use crate::engine::resolved::Condition;
+
+/// What the processes of a run that is over get to end by themselves: the inner lem is among them,
+/// and ends also those that have lost the run's mark.
+const LAST_GRACE: Duration = Duration::from_secs(5);
+
+/// Ends a run by `kill`, with a grace until the user insists, and without one from then on.
+pub(super) async fn end<T>(cancel: &Cancel, kill: impl AsyncFn(Duration) -> T) -> T {
+    if !cancel.insists() {
+        tokio::select! {
+            done = kill(LAST_GRACE) => return done,
+            () = cancel.insisted() => {}
+        }
+    }
+    kill(Duration::ZERO).await
+}
 
 /// The containers of a campaign's project.
 #[derive(Debug)]

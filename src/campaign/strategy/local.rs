@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::containers::end;
 use crate::campaign::attempt::{Attempt, Lifeline};
 use crate::campaign::error::CampaignError;
-use crate::cancel;
+use crate::cancel::{self, Cancel};
 use crate::engine::invocation::Invocation;
 use crate::engine::process::capture;
 
@@ -33,10 +34,18 @@ impl Local {
     }
 
     /// Kills what carries the run's mark.
-    pub(crate) async fn make_sure_gone(&self, attempt: &Attempt) -> Result<(), CampaignError> {
-        let kill = Invocation::new(&self.lem, ["kill", &attempt.run, "--grace", "5"]);
+    pub(crate) async fn make_sure_gone(
+        &self,
+        attempt: &Attempt,
+        cancel: &Cancel,
+    ) -> Result<(), CampaignError> {
         let (_raise, never) = cancel::pair();
-        capture(&kill, Duration::from_secs(30), &never).await?.success(&kill)?;
+        let kill = async |grace: Duration| {
+            let grace = grace.as_secs().to_string();
+            let kill = Invocation::new(&self.lem, ["kill", &attempt.run, "--grace", &grace]);
+            capture(&kill, Duration::from_secs(30), &never).await?.success(&kill)
+        };
+        end(cancel, kill).await?;
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ use self::persistent::Persistent;
 use crate::campaign::attempt::{Attempt, Lifeline};
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::RestartReason;
+use crate::campaign::watch::Marks;
 use crate::cancel::Cancel;
 use crate::engine::container::{COMPOSE_PROJECT, Docker};
 use crate::engine::invocation::Invocation;
@@ -126,12 +127,13 @@ impl Strategy {
     pub(crate) async fn make_sure_gone(
         &mut self,
         attempt: &Attempt,
-        uid: Option<u32>,
+        marks: &Marks,
+        cancel: &Cancel,
     ) -> Result<(), CampaignError> {
         match self {
             Self::Ephemeral(it) => it.make_sure_gone(attempt).await,
-            Self::Persistent(it) => it.make_sure_gone(attempt, uid).await,
-            Self::Local(it) => it.make_sure_gone(attempt).await,
+            Self::Persistent(it) => it.make_sure_gone(attempt, marks, cancel).await,
+            Self::Local(it) => it.make_sure_gone(attempt, cancel).await,
         }
     }
 
@@ -198,12 +200,15 @@ impl Strategy {
     pub(crate) async fn end_earlier(
         &mut self,
         attempt: &Attempt,
-        uid: Option<u32>,
+        marks: &Marks,
+        cancel: &Cancel,
     ) -> Result<(), CampaignError> {
         match self {
             // Its containers were removed when the campaign began.
             Self::Ephemeral(_) => Ok(()),
-            Self::Persistent(_) | Self::Local(_) => self.make_sure_gone(attempt, uid).await,
+            Self::Persistent(_) | Self::Local(_) => {
+                self.make_sure_gone(attempt, marks, cancel).await
+            }
         }
     }
 

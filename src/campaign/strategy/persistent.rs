@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::containers::Containers;
+use super::containers::{Containers, end};
 use super::ready::{self, Need};
 use crate::campaign::attempt::{Attempt, Lifeline};
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::RestartReason;
 use crate::campaign::settings::ColdStart;
+use crate::campaign::watch::Marks;
 use crate::campaign::world::{Entry, INNER};
 use crate::cancel::Cancel;
 use crate::engine::compose::{Command, Existing};
@@ -45,6 +46,13 @@ enum Remedy {
     Restart,
     /// A restarted container is as blind for the GPU as before.
     NewContainer,
+}
+
+/// Whether nothing of a run is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    Yes,
+    Perhaps,
 }
 
 /// Seconds between TERM and KILL of a held container: what holds it has nothing to lose.
@@ -229,35 +237,63 @@ impl Persistent {
         Some(held.id.as_str()).filter(|id| !id.is_empty())
     }
 
-    /// Ends what carries the run's mark, as root and as the run's own user: root in a container
-    /// may not read the environment of another user's processes. The grace is for the inner lem,
-    /// which also ends processes that have lost the mark.
+    /// Ends what a run has in its container. Where that may not be all of it, or the user has no
+    /// patience, the container is restarted: before its next run, or now if there will be none.
     pub(crate) async fn make_sure_gone(
         &mut self,
         attempt: &Attempt,
-        uid: Option<u32>,
+        marks: &Marks,
+        cancel: &Cancel,
     ) -> Result<(), CampaignError> {
         let Some(id) = self.container_of(attempt).map(str::to_owned) else { return Ok(()) };
-        let users =
-            ["0".to_owned()].into_iter().chain(uid.filter(|u| *u != 0).map(|u| u.to_string()));
-        let mut clean = true;
-        for user in users {
-            let command = [INNER, "kill", attempt.run.as_str(), "--grace", "5"];
-            let kill = self.containers.docker.exec(&user, &id, &command);
-            match self.containers.ask(&kill).await {
-                Ok(_) => {}
-                // Not there, so nothing of the run is either; `prepare` will notice.
-                Err(EngineError::Failed { complaint, .. })
-                    if complaint.contains("not running")
-                        || complaint.contains("No such container") => {}
-                Err(EngineError::Failed { exit: Exit::Code(_), .. }) => clean = false,
-                Err(error) => return Err(error.into()),
-            }
+        let gone = if cancel.insists() {
+            Gone::Perhaps
+        } else {
+            self.kill(&id, attempt, marks, cancel).await?
+        };
+        if gone == Gone::Yes {
+            return Ok(());
+        }
+        if cancel.now().is_some() {
+            let grace = if cancel.insists() { 0 } else { RESTART_GRACE };
+            let restarted = self.containers.ask(&self.containers.docker.restart(grace, &id)).await;
+            return if gone_by_itself(&restarted) { Ok(()) } else { Ok(restarted.map(drop)?) };
         }
         if let Some(held) = self.held.get_mut(attempt.service.as_deref().unwrap_or_default()) {
-            held.remedy = held.remedy.or((!clean).then_some(Remedy::Restart));
+            held.remedy = held.remedy.or(Some(Remedy::Restart));
         }
         Ok(())
+    }
+
+    /// Ends what carries the run's mark, as root and as the run's own user: root in a container
+    /// may not read the environment of another user's processes.
+    async fn kill(
+        &self,
+        id: &str,
+        attempt: &Attempt,
+        marks: &Marks,
+        cancel: &Cancel,
+    ) -> Result<Gone, EngineError> {
+        let own = marks.started.as_ref().map(|mark| mark.uid).filter(|uid| *uid != 0);
+        let users = ["0".to_owned()].into_iter().chain(own.map(|uid| uid.to_string()));
+        // Only the inner lem knows the processes that have lost the mark; was it killed itself?
+        let mut gone = if marks.broken_off() { Gone::Perhaps } else { Gone::Yes };
+        for user in users {
+            let kill = async |grace: Duration| {
+                let grace = grace.as_secs().to_string();
+                let command = [INNER, "kill", attempt.run.as_str(), "--grace", &grace];
+                self.containers.ask(&self.containers.docker.exec(&user, id, &command)).await
+            };
+            match end(cancel, kill).await {
+                Ok(_) => {}
+                // `prepare` will notice.
+                not_there if gone_by_itself(&not_there) => return Ok(Gone::Yes),
+                Err(error) if error.is_outage() => return Err(error),
+                Err(EngineError::Failed { exit: Exit::Code(_), .. }) => gone = Gone::Perhaps,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(gone)
     }
 
     /// How often each service had to be started again.
@@ -267,5 +303,15 @@ impl Persistent {
             .filter(|(_, held)| held.restarts > 0)
             .map(|(service, held)| (service.clone(), held.restarts))
             .collect()
+    }
+}
+
+/// Whether a container isn't there any more, or doesn't run, so nothing of the run is either.
+fn gone_by_itself(reply: &Result<String, EngineError>) -> bool {
+    match reply {
+        Err(EngineError::Failed { complaint, .. }) => {
+            complaint.contains("not running") || complaint.contains("No such container")
+        }
+        Ok(_) | Err(_) => false,
     }
 }

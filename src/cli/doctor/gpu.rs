@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::engine::unanswered;
 use super::files::Services;
 use super::finding::{Check, Finding, Status};
-use crate::cancel::Cancel;
+use crate::cancel::{self, Cancel};
 use crate::cli::exit;
 use crate::engine::about::About;
 use crate::engine::container::Docker;
@@ -137,7 +137,8 @@ pub(super) async fn in_container(
     let reply = process::capture(&line, PATIENCE, cancel).await;
     if reply.is_err() {
         // The client is not the container: that may have started, and is removed by its name.
-        let _ = process::capture_blocking(&docker.remove(&[&name]), REMOVING);
+        let (_raise, never) = cancel::pair();
+        let _ = process::capture_blocking(&docker.remove(&[&name]), REMOVING, &never);
     }
     match reply {
         Ok(reply) if reply.exit == Exit::Code(0) && reply.stdout.contains("GPU ") => {

@@ -194,6 +194,9 @@ fn word(event: &Event) -> String {
 /// What an event is on a line of its own.
 fn line(event: &Event) -> Option<String> {
     match event {
+        Event::RunFound { experiment, cycle, verdict, .. } => Some(format!(
+            "… {experiment} (cycle {cycle}) had ended before that could be recorded: {verdict}"
+        )),
         Event::Preparing { what } => Some(format!("… {what}")),
         Event::ServiceRestarted { service, restarts, reason } => {
             let reason = reason.words();
@@ -215,7 +218,9 @@ fn line(event: &Event) -> Option<String> {
         }
         Event::Stopping { grace_seconds, .. } => {
             let grace = human(Duration::from_secs_f64(grace_seconds.max(0.0)));
-            Some(format!("… stopping the run, which has {grace} to end by itself"))
+            Some(format!(
+                "… stopping the run, which has {grace} to end by itself (Ctrl-C again: none)"
+            ))
         }
         Event::LeftRunning { services, stop_with } => {
             Some(format!("{} left running; to remove: {stop_with}", services.join(", ")))

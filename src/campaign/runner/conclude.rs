@@ -1,0 +1,137 @@
+//! What a try that ended leaves: its verdict in the record, its event, and whether to go on.
+
+use std::time::SystemTime;
+
+use super::Runner;
+use crate::campaign::attempt::Attempt;
+use crate::campaign::error::CampaignError;
+use crate::campaign::event::Event;
+use crate::campaign::outcome::outcome;
+use crate::campaign::plan::Run;
+use crate::campaign::run_folder;
+use crate::campaign::settings::RunnerKind;
+use crate::campaign::verdict::{self, Evidence, Verdict};
+use crate::campaign::watch::{Observed, last_lines};
+use crate::engine::process::Exit;
+use crate::foreign_file;
+use crate::inner::EXIT_UNWRITABLE;
+use crate::record::Outcome;
+
+impl Runner<'_> {
+    /// Judges a try, writes it down and says it.
+    pub(super) fn conclude(
+        &mut self,
+        run: Run,
+        attempt: &Attempt,
+        (began, observed): (SystemTime, &Observed),
+        again: bool,
+    ) -> Result<Verdict, CampaignError> {
+        let lines = last_lines(&observed.log, 20);
+        let result = run_folder::find_result(
+            &attempt.folder,
+            &attempt.run,
+            &self.settings.results_dir,
+            began,
+        );
+        if let Some(file) = result.as_ref().and_then(|path| foreign_file::open(path).ok()) {
+            // The record says that there is a result; after a power cut there must be one.
+            let _ = file.sync_all();
+        }
+        let verdict = verdict::judge(&Evidence {
+            stopped: observed.stopped,
+            started: observed.started.is_some(),
+            ended: observed.ended.as_ref(),
+            exit: observed.exit,
+            oom: observed.oom,
+            last_lines: &lines.join("\n"),
+            result: result.is_some(),
+            result_required: self.settings.require_result,
+        });
+        let retried = again && self.settings.retry.on.contains(&verdict);
+        let outcome = Outcome {
+            gap_seconds: Some(if retried {
+                // The next try of the run has the same pause before it.
+                self.seen.gap
+            } else {
+                std::mem::take(&mut self.seen.gap)
+            }),
+            gate_seconds: Some(std::mem::take(&mut self.seen.gate)),
+            idle_seconds: self.idle(observed),
+            ..outcome(verdict, observed, result.as_deref(), retried)
+        };
+        self.store.run_ended(&self.instance.id, run.position, &outcome)?;
+        self.count(&outcome);
+        let failed = verdict != Verdict::Completed;
+        let unreadable = result.is_none() && attempt.folder.join(run_folder::RESULT).exists();
+        let hint = match verdict {
+            Verdict::Completed | Verdict::NoResult if unreadable => {
+                Some("result.json is there, but it is not JSON of this run")
+            }
+            other => other.hint(&lines),
+        };
+        (self.report)(Event::RunEnded {
+            run: attempt.run.clone(),
+            experiment: self.plan.experiment(run).name.clone(),
+            cycle: run.cycle,
+            position: run.position,
+            verdict,
+            exit_code: outcome.exit_code,
+            seconds: outcome.seconds,
+            command_seconds: outcome.command_seconds,
+            gap_seconds: outcome.gap_seconds.unwrap_or_default(),
+            gate_seconds: outcome.gate_seconds.unwrap_or_default(),
+            idle_seconds: outcome.idle_seconds,
+            retried,
+            result,
+            log: observed.log.clone(),
+            last_lines: if failed { lines } else { Vec::new() },
+            hint: hint.map(str::to_owned),
+        });
+        if verdict == Verdict::GpuLost {
+            self.strategy.lost_gpu(attempt);
+        }
+        self.after(verdict, attempt, observed)?;
+        Ok(verdict)
+    }
+
+    /// How long nothing of the campaign had been on the GPU when the command began. Both marks are
+    /// written by the clock of this machine.
+    fn idle(&mut self, observed: &Observed) -> Option<f64> {
+        let ended = observed.ended.as_ref().map(|mark| mark.ended_at);
+        let before = std::mem::replace(&mut self.seen.command_ended, ended);
+        let idle = observed.started.as_ref()?.started_at.duration_since(before?).as_secs_f64();
+        let idle = idle.max(0.0);
+        self.time.idle += idle;
+        Some(idle)
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        let command = outcome.command_seconds.unwrap_or_default();
+        self.time.runs += command;
+        self.time.containers += (outcome.seconds - command).max(0.0);
+    }
+
+    /// Whether the next run has a chance.
+    fn after(
+        &self,
+        verdict: Verdict,
+        attempt: &Attempt,
+        observed: &Observed,
+    ) -> Result<(), CampaignError> {
+        self.check_cancel()?;
+        match (verdict, observed.exit) {
+            (Verdict::EngineLost, _) => Err(CampaignError::EngineLost { run: attempt.run.clone() }),
+            (Verdict::NotStarted, Exit::Code(code))
+                if code == i32::from(EXIT_UNWRITABLE)
+                    && self.settings.runner == RunnerKind::Docker =>
+            {
+                Err(CampaignError::UnwritableInside {
+                    service: attempt.service.clone().unwrap_or_default(),
+                    folder: attempt.folder_inside.clone(),
+                    log: observed.log.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
