@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::scenario::Scenario;
 use super::strike::Struck;
 use super::trial::Story;
 
@@ -32,11 +33,12 @@ pub(crate) struct Figures {
 
 impl Figures {
     /// Adds a campaign.
-    pub(crate) fn add(&mut self, way: String, runs: usize, story: &Story) {
+    pub(crate) fn add(&mut self, scenario: &Scenario, story: &Story) {
+        let way = format!("{:?}", scenario.way).to_lowercase();
         self.campaigns += 1;
         self.complete += usize::from(story.faults.is_empty());
         *self.ways.entry(way).or_default() += 1;
-        self.runs += runs;
+        self.runs += scenario.jobs.len();
         self.tries += story.tries;
         self.unseen += story.unseen;
         for life in &story.lives {
@@ -45,8 +47,8 @@ impl Figures {
                 self.resumes += 1;
                 self.longest_resume = self.longest_resume.max(life.took);
             }
-            let Some((struck, share)) = &life.struck else { continue };
-            let Struck::Hit { victim, line, phase, signals } = struck else {
+            let Some(struck) = &life.struck else { continue };
+            let Struck::Hit { victim, line, phase, after, signals } = struck else {
                 self.late += 1;
                 continue;
             };
@@ -58,13 +60,8 @@ impl Figures {
             *self.phases.entry(phase.to_string()).or_default() += 1;
             let exit = life.ended.code.map_or("by signal".to_owned(), |code| code.to_string());
             *self.exits.entry(exit).or_default() += 1;
-            #[allow(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "0.0 to 1.1"
-            )]
-            let tenth = (share * 10.0) as usize;
-            self.moments[tenth.min(10)] += 1;
+            let tenth = after.as_millis() * 10 / scenario.whole.as_millis();
+            self.moments[usize::try_from(tenth.min(10)).unwrap()] += 1;
         }
     }
 

@@ -67,8 +67,7 @@ fn torture(seed: u32, number: u32, figures: &Mutex<Figures>) -> Result<(), Strin
     let mut scene = Scene::new();
     let story = catch_unwind(AssertUnwindSafe(|| live(&scene, &scenario)));
     let story = story.map_err(|_| format!("the test itself failed, {:?}", scene.keep()))?;
-    let way = format!("{:?}", scenario.way).to_lowercase();
-    figures.lock().unwrap().add(way, scenario.jobs.len(), &story);
+    figures.lock().unwrap().add(&scenario, &story);
     if story.faults.is_empty() {
         return Ok(());
     }

@@ -30,9 +30,10 @@ fn runs(scene: &Scene, scenario: &Scenario, row: &Value, lines: &[String], story
     if runs.len() != scenario.jobs.len() {
         story.faults.push(format!("{} runs for {} experiments", runs.len(), scenario.jobs.len()));
     }
-    let strokes = story.lives.iter().filter(|life| {
-        matches!(life.struck, Some((Struck::Hit { victim: Victim::Client, .. }, _)))
-    });
+    let strokes = story
+        .lives
+        .iter()
+        .filter(|life| matches!(life.struck, Some(Struck::Hit { victim: Victim::Client, .. })));
     let strokes = strokes.count();
     let mut deviations = 0;
     for (run, job) in runs.iter().zip(&scenario.jobs) {
@@ -84,7 +85,9 @@ fn runs(scene: &Scene, scenario: &Scenario, row: &Value, lines: &[String], story
 /// The exit code of a run's own, by a mark of its inner lem.
 fn own_end(mark: &Path) -> Option<i64> {
     let mark: Value = serde_json::from_slice(&fs::read(mark).ok()?).ok()?;
-    mark["exit_code"].as_i64().filter(|code| [0, FAILURE].contains(code))
+    // One that was asked to end may end with any code.
+    let code = mark["exit_code"].as_i64().filter(|code| [0, FAILURE].contains(code))?;
+    (mark["reason"] == "exited").then_some(code)
 }
 
 /// The ends of earlier tries.

@@ -29,9 +29,9 @@ impl Way {
     /// About how long lem takes around all runs and around each, on a machine that has other work.
     fn overhead(self) -> (Duration, Duration) {
         let (all, each) = match self {
-            Self::Ephemeral => (1500, 900),
-            Self::Persistent => (2500, 400),
-            Self::Local => (200, 60),
+            Self::Ephemeral => (700, 500),
+            Self::Persistent => (1200, 250),
+            Self::Local => (100, 60),
         };
         (Duration::from_millis(all), Duration::from_millis(each))
     }
@@ -106,17 +106,23 @@ impl fmt::Display for Victim {
     }
 }
 
+/// When a blow falls.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Moment {
+    /// So long after lem's start.
+    Time(Duration),
+    /// So long after the first, second, … event of a kind, for the phases that are short.
+    Event { kind: &'static str, nth: usize, pause: Duration },
+}
+
 /// A signal at a moment, perhaps followed by another.
 #[derive(Debug, Clone)]
 pub(crate) struct Blow {
     pub(crate) victim: Victim,
     /// Which client, of those that there are.
     pub(crate) pick: usize,
-    /// After lem's start.
-    pub(crate) after: Duration,
+    pub(crate) moment: Moment,
     pub(crate) signal: Signal,
-    /// The moment as a share of the time that an undisturbed lem would take, about.
-    pub(crate) share: f64,
     pub(crate) again: Option<(Duration, Signal)>,
 }
 
@@ -126,6 +132,8 @@ pub(crate) struct Scenario {
     pub(crate) way: Way,
     pub(crate) jobs: Vec<Job>,
     pub(crate) blows: Vec<Blow>,
+    /// About how long a lem takes that nothing happens to.
+    pub(crate) whole: Duration,
     /// Whether the containers have a network, which has to go as well.
     pub(crate) network: bool,
 }
@@ -147,9 +155,9 @@ impl Scenario {
         let (all, each) = way.overhead();
         let commands: Duration = jobs.iter().map(|job| Duration::from_millis(50) * job.beats).sum();
         let whole = all + each * count + commands;
-        let count = random.random_range(1..=4);
+        let count = random.random_range(2..=6);
         let blows = (0..count).map(|_| blow(&mut random, whole)).collect();
-        Self { way, jobs, blows, network }
+        Self { way, jobs, blows, whole, network }
     }
 }
 
@@ -166,12 +174,28 @@ fn job(random: &mut ChaCha8Rng) -> Job {
 fn blow(random: &mut ChaCha8Rng, whole: Duration) -> Blow {
     let any = |random: &mut ChaCha8Rng| SIGNALS[random.random_range(0..SIGNALS.len())];
     let victim = if random.random_bool(0.7) { Victim::Lem } else { Victim::Client };
-    let share = random.random_range(0.0..1.1);
-    let signal = any(random);
-    let again = random.random_bool(0.3).then(|| {
-        let pause: RangeInclusive<u64> = 1..=600;
-        (Duration::from_millis(random.random_range(pause)), any(random))
-    });
     let pick = random.random_range(0..60);
-    Blow { victim, pick, after: whole.mul_f64(share), signal, share, again }
+    let moment = match random.random_range(0..10) {
+        0..5 => Moment::Time(whole.mul_f64(random.random_range(0.0..1.1))),
+        5 => Moment::Time(milliseconds(random, 0..=250)),
+        // Halves of seconds, for what takes that long; and little, for what is over at once.
+        kind @ 6..8 => Moment::Event {
+            kind: EVENTS[random.random_range(0..EVENTS.len())],
+            nth: random.random_range(1..=3),
+            pause: milliseconds(random, if kind == 6 { 0..=40 } else { 0..=500 }),
+        },
+        _ => {
+            Moment::Event { kind: "teardown_started", nth: 1, pause: milliseconds(random, 0..=600) }
+        }
+    };
+    let signal = any(random);
+    let again = random.random_bool(0.3).then(|| (milliseconds(random, 1..=600), any(random)));
+    Blow { victim, pick, moment, signal, again }
+}
+
+/// The events that blows follow.
+const EVENTS: [&str; 4] = ["campaign_started", "preparing", "run_started", "run_ended"];
+
+fn milliseconds(random: &mut ChaCha8Rng, range: RangeInclusive<u64>) -> Duration {
+    Duration::from_millis(random.random_range(range))
 }

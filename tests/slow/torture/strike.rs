@@ -1,13 +1,13 @@
 //! Striking a lem, or one of the clients that it started.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::scenario::{Blow, Victim};
+use super::scenario::{Blow, Moment, Victim};
 use crate::support::{Running, processes, wait};
 
 /// What a lem was at, by its last event.
@@ -45,15 +45,25 @@ pub(crate) enum Struck {
         /// Of a client, its command line.
         line: String,
         phase: Phase,
+        /// After lem's start.
+        after: Duration,
         signals: Vec<Signal>,
     },
 }
 
 /// Waits for the moment and strikes.
 pub(crate) fn strike(lem: &mut Running, blow: &Blow) -> Struck {
-    if ends_within(lem, blow.after) {
+    let began = Instant::now();
+    let late = match blow.moment {
+        Moment::Time(time) => ends_within(lem, time),
+        Moment::Event { kind, nth, pause } => {
+            !says(lem, &format!("{{\"event\":\"{kind}\""), nth) || ends_within(lem, pause)
+        }
+    };
+    if late {
         return Struck::TooLate;
     }
+    let after = began.elapsed();
     let phase = phase(&lem.stdout());
     let client = match blow.victim {
         Victim::Lem => None,
@@ -72,11 +82,21 @@ pub(crate) fn strike(lem: &mut Running, blow: &Blow) -> Struck {
         hit(pid, signal);
         signals.push(signal);
     }
-    Struck::Hit { victim, line, phase, signals }
+    Struck::Hit { victim, line, phase, after, signals }
 }
 
 fn ends_within(lem: &mut Running, time: Duration) -> bool {
     wait::until(time, || lem.has_ended().then_some(())).is_some()
+}
+
+/// Waits until it has said something so many times; false if it ends before.
+fn says(lem: &mut Running, what: &str, times: usize) -> bool {
+    let said = wait::until(wait::PATIENCE, || {
+        let ended = lem.has_ended();
+        let said = lem.stdout().lines().filter(|line| line.starts_with(what)).count() >= times;
+        (said || ended).then_some(said)
+    });
+    said == Some(true)
 }
 
 fn hit(pid: u32, signal: Signal) {

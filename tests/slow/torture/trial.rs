@@ -13,8 +13,8 @@ use crate::support::{Ended, Running, Scene};
 /// One lem of a campaign.
 pub(crate) struct Life {
     pub(crate) words: Vec<String>,
-    /// What it got, and at which share of its time.
-    pub(crate) struck: Option<(Struck, f64)>,
+    /// What it got.
+    pub(crate) struck: Option<Struck>,
     pub(crate) ended: Ended,
     pub(crate) took: Duration,
 }
@@ -72,8 +72,8 @@ pub(crate) fn live(scene: &Scene, scenario: &Scenario) -> Story {
         }
         let began = Instant::now();
         let mut lem = scene.start(&words);
-        let struck = blows.next().map(|blow| (strike(&mut lem, blow), blow.share));
-        undisturbed += usize::from(!matches!(struck, Some((Struck::Hit { .. }, _))));
+        let struck = blows.next().map(|blow| strike(&mut lem, blow));
+        undisturbed += usize::from(!matches!(struck, Some(Struck::Hit { .. })));
         let Some(ended) = last_words(&mut lem) else {
             faults.push(format!("`lem {}` does not end", words.join(" ")));
             break;
