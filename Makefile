@@ -69,18 +69,23 @@ test: setup-for-tests container ## run the whole test suite
 	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked --no-fail-fast; \
 	else set -x; cargo test --locked; fi
 
+# Not by $(MAKE): `make -n` would run the line.
+define on-modern
+@selected=$$(scripts/engine.sh up) && eval "$$selected" && make $(1)
+endef
+
 .PHONY: test-modern
 test-modern: ## run it on a second, modern engine beside this machine's own (scripts/engine.sh)
-	@selected=$$(scripts/engine.sh up) && eval "$$selected" && $(MAKE) test
+	$(call on-modern,test)
 
-# One test at a time where it says what it measures; `cargo test` shows what a test prints.
+# `cargo test` shows what a test prints while it runs.
 .PHONY: test-slow
 test-slow: setup-for-tests container ## run what takes minutes: lost engines, the torture test (LEM_TORTURE=200)
 	cargo test --locked --test slow -- --ignored --nocapture
 
 .PHONY: test-slow-modern
 test-slow-modern: ## run that on the modern engine
-	@selected=$$(scripts/engine.sh up) && eval "$$selected" && $(MAKE) test-slow
+	$(call on-modern,test-slow)
 
 .PHONY: check
 check: ## formatting, lints and documentation, for both builds of the crate

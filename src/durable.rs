@@ -87,7 +87,6 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T, flush: Flush) -> 
 ///
 /// # Errors
 /// The file or its folder can't be flushed: what was written last may not be there.
-#[cfg(feature = "host")]
 pub(crate) fn keep(file: &std::fs::File, path: &Path) -> io::Result<()> {
     file.sync_all()?;
     sync_directory(path)

@@ -16,6 +16,8 @@ mod support;
 mod crash;
 #[path = "cli/detach.rs"]
 mod detach;
+#[path = "cli/disk.rs"]
+mod disk;
 #[path = "cli/doctor.rs"]
 mod doctor;
 #[path = "cli/drift.rs"]

@@ -27,6 +27,8 @@ mod demo;
 mod dependencies;
 #[path = "containers/detach.rs"]
 mod detach;
+#[path = "containers/disk.rs"]
+mod disk;
 #[path = "containers/doctor.rs"]
 mod doctor;
 #[path = "containers/dry_run.rs"]
@@ -41,6 +43,8 @@ mod insist;
 mod names;
 #[path = "containers/one_at_a_time.rs"]
 mod one_at_a_time;
+#[path = "containers/output.rs"]
+mod output;
 #[path = "containers/reap.rs"]
 mod reap;
 #[path = "containers/secrets.rs"]

@@ -81,6 +81,12 @@ impl Campaign {
         self.settings.strategy == ContainerStrategy::Persistent && !self.settings.auto_teardown
     }
 
+    /// Where the engine keeps its containers.
+    pub(crate) fn engine_root(&self) -> Option<&Path> {
+        let root = &self.site.as_ref()?.engine.root;
+        (!root.as_os_str().is_empty()).then_some(root)
+    }
+
     /// The record of the campaign's folder.
     pub(crate) fn record(&self) -> PathBuf {
         record_of(&self.settings.state_dir)

@@ -1,10 +1,11 @@
 //! Why a campaign can't go on. A failing experiment is none of these: it is an outcome.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::command::UnknownPlace;
 use super::file::StopAfter;
 use super::grid::GridError;
+use super::results_place::Loss;
 use super::resume::select::Unmatched;
 use super::world::ReadOnlyResults;
 use crate::cancel::Signal;
@@ -12,6 +13,7 @@ use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
 use crate::lock::{Holder, LockError};
 use crate::record::RecordError;
+use crate::room;
 use crate::yaml::YamlError;
 
 /// A situation that ends a campaign, or keeps it from starting.
@@ -57,6 +59,10 @@ pub(crate) enum CampaignError {
     NoInner { reason: String },
     #[error("`{}` can't be written", path.display())]
     Unwritable { path: PathBuf, source: std::io::Error },
+    #[error("there is no room left for `{}` ({free} free)", path.display())]
+    DiskFull { path: PathBuf, free: String, source: std::io::Error },
+    #[error("the results folder `{}` was {} while the campaign ran", folder.display(), loss.word())]
+    ResultsGone { folder: PathBuf, loss: Loss },
     #[error("`{}` has the results of another campaign, `{owner}`", folder.display())]
     ResultsTaken { folder: PathBuf, owner: String },
     #[error("the results of `{campaign}` are in `{}`", folder.display())]
@@ -119,6 +125,18 @@ pub(crate) enum CampaignError {
     Record(#[from] RecordError),
     #[error("teardown left something behind: {what}")]
     LeftBehind { what: String, command: String },
+}
+
+impl CampaignError {
+    /// A file or folder that can't be written; where there is no room, that is the situation.
+    pub(crate) fn unwritable(path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
+        if !room::is_full(&source) {
+            return Self::Unwritable { path, source };
+        }
+        let folder = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+        Self::DiskFull { free: room::free(folder), path, source }
+    }
 }
 
 fn listed(files: &[PathBuf]) -> String {

@@ -13,6 +13,7 @@
 //! found again.
 
 pub(crate) mod attempt;
+mod clock;
 pub(crate) mod command;
 pub(crate) mod compose_file;
 pub(crate) mod container_build;
@@ -33,6 +34,8 @@ mod outcome;
 pub(crate) mod overhead;
 pub(crate) mod override_file;
 pub(crate) mod plan;
+mod result_search;
+pub(crate) mod results_place;
 pub(crate) mod resume;
 mod retry;
 mod run_facts;

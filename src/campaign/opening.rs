@@ -64,7 +64,7 @@ pub(crate) fn record(
 fn keep_result(run: &Learnt) -> Result<(), CampaignError> {
     let Some(path) = run.outcome.result.as_deref().map(Path::new) else { return Ok(()) };
     let kept = foreign_file::open(path).and_then(|file| durable::keep(&file, path));
-    kept.map_err(|source| CampaignError::Unwritable { path: path.to_owned(), source })
+    kept.map_err(|source| CampaignError::unwritable(path, source))
 }
 
 /// The runs whose end is recorded only now.

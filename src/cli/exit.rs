@@ -6,6 +6,7 @@ use crate::campaign::resume::select::Unmatched;
 use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
 use crate::lock::LockError;
+use crate::record::RecordError;
 
 /// Everything was done, and nothing failed.
 pub(super) const DONE: u8 = 0;
@@ -58,6 +59,8 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::NoAnswer => WRONG,
         E::NoInner { .. }
         | E::Unwritable { .. }
+        | E::DiskFull { .. }
+        | E::ResultsGone { .. }
         | E::Unreadable { .. }
         | E::UnwritableInside { .. }
         | E::NoImage { .. }
@@ -155,6 +158,14 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
             "give it another name, or its results another place: `-o DIR`".to_owned()
         }
         E::Unwritable { .. } => "check the folder's owner, mode and free space".to_owned(),
+        E::DiskFull { .. } => {
+            "make room, then `lem resume`: nothing that was done is lost".to_owned()
+        }
+        E::ResultsGone { .. } => {
+            "put it back where it was, then `lem resume`; what is not put back is done again with \
+             `--fresh`"
+                .to_owned()
+        }
         E::UnwritableInside { log, .. } => {
             format!("the container's user can't reach the folder; see {}", log.display())
         }
@@ -193,6 +204,10 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         }
         E::Record(error) if error.is_damage() => {
             "`lem repair FILE` moves it aside and makes a new one from the results".to_owned()
+        }
+        E::Record(RecordError::Full { .. }) => {
+            "make room, then `lem resume`: a run that ended meanwhile is found in its folder"
+                .to_owned()
         }
         E::NoSuchRun { .. } => {
             "a run is named by its id, the beginning of its id, its place in the order, or its \

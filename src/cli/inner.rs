@@ -81,6 +81,7 @@ fn run_command(arguments: RunArgs) -> u8 {
         // An empty marker would match whatever else was started with an empty one.
         run: std::env::var(MARKER).ok().filter(|run| !run.is_empty()),
         dir: arguments.dir,
+        result: std::env::var_os("LEM_RESULT_PATH").map(PathBuf::from),
         time_limit: arguments.time_limit,
         grace: arguments.grace,
         lifeline: !arguments.no_lifeline,

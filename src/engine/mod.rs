@@ -15,6 +15,7 @@ pub(crate) mod process;
 pub(crate) mod reply;
 pub(crate) mod resolved;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use compose::ComposeProgram;
@@ -44,6 +45,8 @@ pub(crate) struct Engine {
     pub id: String,
     pub version: String,
     pub compose_version: String,
+    /// Where it keeps images and containers, on its machine.
+    pub root: PathBuf,
 }
 
 impl Engine {
@@ -79,7 +82,7 @@ impl Engine {
             return Err(EngineError::TooOld { version: machine.engine_version });
         }
         let (id, version) = (machine.engine_id, machine.engine_version);
-        Ok(Self { docker, compose, id, version, compose_version })
+        Ok(Self { docker, compose, id, version, compose_version, root: machine.root })
     }
 }
 

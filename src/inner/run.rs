@@ -18,6 +18,7 @@ use super::sweep::{Swept, sweep};
 use super::tree::{self, RootError, Tree};
 use super::verdict::Verdict;
 use super::wake::{Wake, WakeError, Woken};
+use crate::durable;
 
 /// What to run, and under which limits.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Order {
     pub(crate) run: Option<String>,
     /// The results directory; without one no mark is written.
     pub(crate) dir: Option<PathBuf>,
+    /// Where the command was asked to leave its result.
+    pub(crate) result: Option<PathBuf>,
     pub(crate) time_limit: Option<Duration>,
     /// Between TERM and KILL.
     pub(crate) grace: Duration,
@@ -96,7 +99,7 @@ pub(crate) fn run(order: &Order, tell: &mut dyn FnMut(&dyn Error)) -> Result<u8,
     }
     if let Some(dir) = &order.dir {
         let oom_kills = oom::kills().saturating_sub(oom_before);
-        write_end(dir, &ended(order, &verdict, &tree, &swept, oom_kills), tell);
+        write_end(order, dir, &ended(order, &verdict, &tree, &swept, oom_kills), tell);
     }
     Ok(verdict.exit_code())
 }
@@ -160,8 +163,19 @@ fn ended(
     }
 }
 
-fn write_end(dir: &Path, mark: &EndedMark, tell: &mut dyn FnMut(&dyn Error)) {
-    if let Err(source) = mark.write(dir) {
+fn write_end(order: &Order, dir: &Path, mark: &EndedMark, tell: &mut dyn FnMut(&dyn Error)) {
+    // Who finds the mark after a power cut must find the result too.
+    let kept = order.result.as_deref().map_or(Ok(()), keep);
+    if let Err(source) = kept.and_then(|()| mark.write(dir)) {
         tell(&Notice::EndUnwritable { dir: dir.to_owned(), source });
     }
+}
+
+/// Puts a result on the disk, if there is one.
+fn keep(result: &Path) -> io::Result<()> {
+    // A pipe of that name would be waited for.
+    if !result.symlink_metadata().is_ok_and(|it| it.is_file()) {
+        return Ok(());
+    }
+    durable::keep(&std::fs::File::open(result)?, result)
 }

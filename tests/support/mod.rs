@@ -14,6 +14,7 @@ pub(crate) mod images;
 pub(crate) mod processes;
 pub(crate) mod running;
 pub(crate) mod scene;
+pub(crate) mod small_disk;
 pub(crate) mod stubborn;
 pub(crate) mod wait;
 pub(crate) mod webhook;

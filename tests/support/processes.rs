@@ -47,3 +47,11 @@ pub(crate) fn pids() -> impl Iterator<Item = u32> {
     let entries = std::fs::read_dir("/proc").unwrap();
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
+
+/// The most memory that a living process has had resident, in MiB.
+pub(crate) fn peak_mebibytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = peak.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes >> 10)
+}

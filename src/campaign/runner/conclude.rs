@@ -1,9 +1,10 @@
 //! What a try that ended leaves: its verdict in the record, its event, and whether to go on.
 
-use std::time::SystemTime;
+use std::path::PathBuf;
 
 use super::Runner;
 use crate::campaign::attempt::Attempt;
+use crate::campaign::clock::Moment;
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::Event;
 use crate::campaign::outcome::outcome;
@@ -13,7 +14,6 @@ use crate::campaign::settings::RunnerKind;
 use crate::campaign::verdict::{self, Evidence, Verdict};
 use crate::campaign::watch::{Observed, last_lines};
 use crate::engine::process::Exit;
-use crate::foreign_file;
 use crate::inner::EXIT_UNWRITABLE;
 use crate::record::Outcome;
 
@@ -23,20 +23,11 @@ impl Runner<'_> {
         &mut self,
         run: Run,
         attempt: &Attempt,
-        (began, observed): (SystemTime, &Observed),
+        (began, observed): (Moment, &Observed),
+        result: Option<PathBuf>,
         again: bool,
     ) -> Result<Verdict, CampaignError> {
         let lines = last_lines(&observed.log, 20);
-        let result = run_folder::find_result(
-            &attempt.folder,
-            &attempt.run,
-            &self.settings.results_dir,
-            began,
-        );
-        if let Some(file) = result.as_ref().and_then(|path| foreign_file::open(path).ok()) {
-            // The record says that there is a result; after a power cut there must be one.
-            let _ = file.sync_all();
-        }
         let verdict = verdict::judge(&Evidence {
             stopped: observed.stopped,
             started: observed.started.is_some(),
@@ -56,7 +47,7 @@ impl Runner<'_> {
                 std::mem::take(&mut self.seen.gap)
             }),
             gate_seconds: Some(std::mem::take(&mut self.seen.gate)),
-            idle_seconds: self.idle(observed),
+            idle_seconds: self.idle(began, observed),
             ..outcome(verdict, observed, result.as_deref(), retried)
         };
         self.store.run_ended(&self.instance.id, run.position, &outcome)?;
@@ -95,12 +86,13 @@ impl Runner<'_> {
     }
 
     /// How long nothing of the campaign had been on the GPU when the command began. Both marks are
-    /// written by the clock of this machine.
-    fn idle(&mut self, observed: &Observed) -> Option<f64> {
-        let ended = observed.ended.as_ref().map(|mark| mark.ended_at);
+    /// written by the clock of this machine, which may have been set in between.
+    fn idle(&mut self, began: Moment, observed: &Observed) -> Option<f64> {
+        let ended = observed.ended.as_ref().map(|mark| (mark.ended_at, Moment::now()));
         let before = std::mem::replace(&mut self.seen.command_ended, ended);
-        let idle = observed.started.as_ref()?.started_at.duration_since(before?).as_secs_f64();
-        let idle = idle.max(0.0);
+        let (ended, seen) = before?;
+        let idle = observed.started.as_ref()?.started_at.duration_since(ended).as_secs_f64();
+        let idle = (idle - seen.step_until(&began)).max(0.0);
         self.time.idle += idle;
         Some(idle)
     }

@@ -1,9 +1,10 @@
 //! One run with all its tries: made ready, let through the gate, watched.
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::{Runner, now, since};
 use crate::campaign::attempt::Attempt;
+use crate::campaign::clock::Moment;
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::{Event, RestartReason};
 use crate::campaign::gate::{Passage, Waiting};
@@ -50,6 +51,7 @@ impl Runner<'_> {
         earlier: Earlier,
         again: bool,
     ) -> Result<Tried, CampaignError> {
+        self.place.check().await?;
         let experiment = self.plan.experiment(run);
         let beginning = Beginning {
             started_at: &now(),
@@ -73,7 +75,12 @@ impl Runner<'_> {
         let tried = self.attempt(run, &attempt).await;
         match tried {
             Ok((began, observed)) => {
-                let verdict = self.conclude(run, &attempt, (began, &observed), again)?;
+                let result = match self.result_of(&attempt, began, &observed).await {
+                    Ok(result) => result,
+                    Err(error) => return self.broken_off(run, error),
+                };
+                let seen = (began, &observed);
+                let verdict = self.conclude(run, &attempt, seen, result, again)?;
                 Ok(Tried { verdict, attempt: number })
             }
             Err(error) => self.broken_off(run, error),
@@ -83,7 +90,8 @@ impl Runner<'_> {
     /// Nothing is known of the run any more: a resume does it again.
     fn broken_off<T>(&mut self, run: Run, error: CampaignError) -> Result<T, CampaignError> {
         let outcome = Outcome::interrupted(now());
-        self.store.run_ended(&self.instance.id, run.position, &outcome)?;
+        // A row that stays `running` means the same to the next start; the error is the news.
+        let _ = self.store.run_ended(&self.instance.id, run.position, &outcome);
         Err(self.interrupted_or(error))
     }
 
@@ -121,14 +129,14 @@ impl Runner<'_> {
         &mut self,
         run: Run,
         attempt: &Attempt,
-    ) -> Result<(SystemTime, Observed), CampaignError> {
+    ) -> Result<(Moment, Observed), CampaignError> {
         if let Some(reason) = self.strategy.prepare(attempt, self.cancel).await? {
             self.report_restart(attempt, reason);
         }
-        let began = SystemTime::now();
         if let Some(kept_out) = self.wait_for_gpus(run, attempt).await? {
-            return Ok((began, kept_out));
+            return Ok((Moment::now(), kept_out));
         }
+        let began = Moment::now();
         let observed =
             watch::run(attempt, self.strategy, self.settings, self.report, self.cancel).await?;
         let never_began = observed.started.is_none() && observed.stopped.is_none();

@@ -66,13 +66,14 @@ fn torture(seed: u32, number: u32, figures: &Mutex<Figures>) -> Result<(), Strin
     let scenario = Scenario::draw(seed.into(), number);
     let mut scene = Scene::new();
     let story = catch_unwind(AssertUnwindSafe(|| live(&scene, &scenario)));
-    let story = story.map_err(|_| format!("the test itself failed, {:?}", scene.keep()))?;
+    let story = story.map_err(|_| format!("the test itself failed, {}", scene.keep().display()))?;
     figures.lock().unwrap().add(&scenario, &story);
     if story.faults.is_empty() {
         return Ok(());
     }
     scene.write("transcript", &transcript(&story));
-    Err(format!("{:?} in {:?}\n  {}", scenario.way, scene.keep(), story.faults.join("\n  ")))
+    let (way, folder) = (scenario.way, scene.keep().display());
+    Err(format!("{way:?} in {folder}\n  {}", story.faults.join("\n  ")))
 }
 
 fn number(variable: &str) -> Option<u32> {

@@ -127,9 +127,14 @@ fn left(scene: &Scene, scenario: &Scenario, faults: &mut Vec<String>) {
     if wait::until(SOON, || look().is_empty().then_some(())).is_none() {
         faults.extend(look().into_iter().map(|what| format!("left: {what}")));
     }
-    for path in
-        scene.listing().iter().filter(|path| path.extension().is_some_and(|it| it == "lock"))
-    {
+    let listing = scene.listing();
+    let named = |end: &'static str| {
+        listing
+            .iter()
+            .filter(move |path| path.extension().is_some_and(|extension| extension == end))
+    };
+    faults.extend(named("tmp").map(|path| format!("half a file: {}", path.display())));
+    for path in named("lock") {
         if File::open(path).unwrap().try_lock().is_err() {
             faults.push(format!("somebody holds {}", path.display()));
         }

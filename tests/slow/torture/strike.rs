@@ -120,8 +120,8 @@ fn clients(lem: u32) -> Vec<u32> {
 }
 
 fn phase(stdout: &str) -> Phase {
-    let events = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    match events.last().as_ref().and_then(|event| event["event"].as_str()) {
+    let mut events = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    match events.next_back().as_ref().and_then(|event| event["event"].as_str()) {
         None => Phase::Starting,
         Some("campaign_started" | "preparing") => Phase::Preparing,
         Some("run_started" | "stopping") => Phase::InARun,
