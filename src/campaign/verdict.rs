@@ -90,6 +90,10 @@ pub(crate) struct Evidence<'a> {
 /// The verdict on a run.
 pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
     match (evidence.stopped, evidence.ended) {
+        // It had ended by itself when lem asked it to: nothing was cut off.
+        (Some(Stopped::User | Stopped::Silence), Some(ended)) if ended.came_first() => {
+            by_mark(evidence, ended)
+        }
         (Some(Stopped::User), _) => Verdict::Interrupted,
         (Some(Stopped::NotFree), _) => Verdict::GpuBusy,
         (Some(Stopped::NoGpu), _) => Verdict::GpuLost,
@@ -313,6 +317,18 @@ mod tests {
             (Exit::Code(0), "usage: server [options]", Verdict::NotStarted),
         ] {
             assert_eq!(judge(&Evidence { exit, last_lines, ..nothing.clone() }), verdict);
+        }
+    }
+
+    #[test]
+    fn what_ended_by_itself_before_it_was_stopped_is_not_cut_off() {
+        for stopped in [Stopped::User, Stopped::Silence] {
+            for (code, verdict) in [(0, Verdict::Completed), (3, Verdict::Failed)] {
+                let mark = ended(EndReason::Exited, Some(code), 0);
+                let stopped = Some(stopped);
+                let late = Evidence { stopped, result: true, ..evidence(Some(&mark)) };
+                assert_eq!(judge(&late), verdict, "{stopped:?} {code}");
+            }
         }
     }
 

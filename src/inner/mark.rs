@@ -108,6 +108,19 @@ pub(crate) struct EndedMark {
 }
 
 impl EndedMark {
+    /// Whether the command ended by itself, before anything asked it to.
+    #[cfg(feature = "host")]
+    pub(crate) fn came_first(&self) -> bool {
+        match self.reason {
+            EndReason::Exited | EndReason::NotFound | EndReason::NotExecutable => true,
+            // A signal may be one that was meant to stop it.
+            EndReason::Signaled
+            | EndReason::TimeLimit
+            | EndReason::LifelineCut
+            | EndReason::Stopped => false,
+        }
+    }
+
     /// Writes the mark durably into `dir`.
     pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
         durable::write_json(&dir.join(ENDED_FILE), self, Flush::Later)

@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports, unused_macros)]
 
 pub(crate) mod cut;
+pub(crate) mod daemon;
 pub(crate) mod detached;
 pub(crate) mod ended;
 pub(crate) mod engine;
