@@ -6,26 +6,7 @@ use std::time::Duration;
 use crate::support::daemon::{Daemon, LiveRestore};
 use crate::support::{Running, Scene, Strategy, eventually, processes, wait};
 
-/// Makes a slow test of each function for each strategy.
-macro_rules! slowly_in_both_strategies {
-    ($($name:ident),* $(,)?) => {$(
-        mod $name {
-            #[test]
-            #[ignore = "takes long: make test-slow"]
-            fn ephemeral() {
-                super::$name($crate::support::Strategy::Ephemeral);
-            }
-
-            #[test]
-            #[ignore = "takes long: make test-slow"]
-            fn persistent() {
-                super::$name($crate::support::Strategy::Persistent);
-            }
-        }
-    )*};
-}
-
-slowly_in_both_strategies!(
+crate::slowly_in_both_strategies!(
     a_daemon_that_is_restarted_costs_a_try,
     a_daemon_that_is_killed_and_started_again_costs_a_try,
     a_daemon_that_is_away_for_30_seconds_costs_a_try,
