@@ -29,6 +29,8 @@ mod dependencies;
 mod detach;
 #[path = "containers/disk.rs"]
 mod disk;
+#[path = "containers/disturbed.rs"]
+mod disturbed;
 #[path = "containers/doctor.rs"]
 mod doctor;
 #[path = "containers/dry_run.rs"]
@@ -43,6 +45,8 @@ mod insist;
 mod names;
 #[path = "containers/one_at_a_time.rs"]
 mod one_at_a_time;
+#[path = "containers/outage.rs"]
+mod outage;
 #[path = "containers/output.rs"]
 mod output;
 #[path = "containers/reap.rs"]

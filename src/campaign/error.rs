@@ -1,6 +1,7 @@
 //! Why a campaign can't go on. A failing experiment is none of these: it is an outcome.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::command::UnknownPlace;
 use super::file::StopAfter;
@@ -9,7 +10,8 @@ use super::results_place::Loss;
 use super::resume::select::Unmatched;
 use super::world::ReadOnlyResults;
 use crate::cancel::Signal;
-use crate::engine::error::EngineError;
+use crate::duration::human;
+use crate::engine::error::{EngineError, speaks_of_an_outage};
 use crate::gpu::error::GpuError;
 use crate::lock::{Holder, LockError};
 use crate::record::RecordError;
@@ -113,8 +115,10 @@ pub(crate) enum CampaignError {
     Cancelled { signal: Signal },
     #[error("{failed} of {total} runs failed; `execution.stop_after_failures` is {limit}")]
     TooManyFailures { failed: usize, total: usize, limit: StopAfter },
-    #[error("the engine went away during run {run}")]
-    EngineLost { run: String },
+    #[error("the engine went away in {runs} runs in a row, the last of them {run}")]
+    EngineLost { run: String, runs: u32 },
+    #[error("the engine did not come back within {}", human(*limit))]
+    EngineAway { limit: Duration, source: EngineError },
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
@@ -128,6 +132,15 @@ pub(crate) enum CampaignError {
 }
 
 impl CampaignError {
+    /// Whether it may be worth another try once the engine answers.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.is_outage(),
+            Self::NotReady { reason, .. } => speaks_of_an_outage(reason),
+            _ => false,
+        }
+    }
+
     /// A file or folder that can't be written; where there is no room, that is the situation.
     pub(crate) fn unwritable(path: &Path, source: std::io::Error) -> Self {
         let path = path.to_owned();

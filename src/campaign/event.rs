@@ -72,6 +72,15 @@ pub(crate) enum Event {
         run: String,
         obstacles: Vec<Obstacle>,
     },
+    /// The engine went away or doesn't answer; it is waited for.
+    EngineAway {
+        reason: String,
+        limit_seconds: f64,
+    },
+    /// It answers again.
+    EngineBack {
+        seconds: f64,
+    },
     /// Something that the campaign goes on without.
     Warning {
         message: String,
@@ -208,6 +217,8 @@ pub(crate) struct TimeSpent {
     pub gate: f64,
     /// Waiting before another try.
     pub retries: f64,
+    /// Waiting for an engine that was away.
+    pub engine: f64,
     /// Between the commands of runs: nothing of the campaign was on the GPU.
     pub idle: f64,
     /// Services started and waited for, teardown.

@@ -149,12 +149,19 @@ async fn work(
     report_left_running(campaign, report);
     let ending = Instant::now();
     let guard = guard.map(|mut guard| {
-        if done.is_ok() {
-            guard.settle();
+        match &done {
+            Ok(()) => guard.settle(),
+            Err(CampaignError::EngineAway { .. }) => guard.give_up_waiting(),
+            Err(_) => {}
         }
         guard
     });
     let cleaned = cleaned(guard, report).await;
+    if let (Err(_), Err(CampaignError::LeftBehind { what, command })) = (&done, &cleaned) {
+        // The error is the other one.
+        let message = format!("teardown left something behind: {what}; `{command}` removes it");
+        report(Event::Warning { message });
+    }
     time.services += since(ending);
     (done.and(cleaned), restarts)
 }

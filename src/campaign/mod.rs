@@ -30,6 +30,7 @@ pub(crate) mod instance;
 pub(crate) mod notice;
 mod opening;
 mod order;
+mod outage;
 mod outcome;
 pub(crate) mod overhead;
 pub(crate) mod override_file;

@@ -65,6 +65,7 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::UnwritableInside { .. }
         | E::NoImage { .. }
         | E::EngineLost { .. }
+        | E::EngineAway { .. }
         | E::Record(_)
         | E::LeftBehind { .. }
         | E::Lock(LockError::Unusable { .. }) => MACHINE,
@@ -217,7 +218,10 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::NoRun { .. } => "`lem status --all` shows the campaigns known here".to_owned(),
         E::SeveralRuns { .. } => "name one by its id, or choose with `--campaign NAME`".to_owned(),
         E::NoAnswer => "`--yes` answers it".to_owned(),
-        E::EngineLost { .. } => "check `docker info`, then `lem resume`".to_owned(),
+        E::EngineLost { .. } | E::EngineAway { .. } => {
+            "check `docker info`, then `lem resume`; `docker.engine_timeout` is how long lem waits"
+                .to_owned()
+        }
         E::TooManyFailures { .. } => {
             "fix what fails, then `lem resume`: it goes on with the runs that were not tried"
                 .to_owned()

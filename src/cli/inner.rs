@@ -15,7 +15,9 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use nix::poll::{PollFd, PollFlags, poll};
 
-use crate::inner::{self, EXIT_BROKEN, EXIT_SURVIVORS, EXIT_UNWRITABLE, MARKER, Order, RunError};
+use crate::inner::{
+    self, EXIT_BEGUN_BEFORE, EXIT_BROKEN, EXIT_SURVIVORS, EXIT_UNWRITABLE, MARKER, Order, RunError,
+};
 
 /// How long a message waits for room in a pipe that the command may have filled.
 const PATIENCE_MS: u16 = 200;
@@ -90,6 +92,7 @@ fn run_command(arguments: RunArgs) -> u8 {
     inner::run(&order, &mut |notice| say(notice)).unwrap_or_else(|error| {
         let code = match error {
             RunError::Unwritable { .. } => EXIT_UNWRITABLE,
+            RunError::BegunBefore { .. } => EXIT_BEGUN_BEFORE,
             RunError::Deaf(_) | RunError::Rootless(_) => EXIT_BROKEN,
         };
         fail(&error, code)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::mark::{EndedMark, StartedMark};
+use super::mark::{EndedMark, STARTED_FILE, StartedMark};
 use super::oom;
 use super::reach::Reach;
 use super::sweep::{Swept, sweep};
@@ -45,6 +45,9 @@ pub(crate) enum RunError {
     /// The started mark can't be written, so neither could the results.
     #[error("cannot write the results of this run to `{}`", dir.display())]
     Unwritable { dir: PathBuf, source: io::Error },
+    /// Somebody restarted the container: the command would do its work a second time.
+    #[error("this run has begun before (`{}` is there), so it is not begun again", mark.display())]
+    BegunBefore { mark: PathBuf },
     /// Without signals no end would be noticed.
     #[error(transparent)]
     Deaf(#[from] WakeError),
@@ -77,6 +80,11 @@ pub(crate) fn run(order: &Order, tell: &mut dyn FnMut(&dyn Error)) -> Result<u8,
     let wake = Wake::new()?;
     let mut tree = Tree::new()?;
     if let Some(dir) = &order.dir {
+        // Whoever starts another try puts the marks of the last one aside.
+        let mark = dir.join(STARTED_FILE);
+        if mark.symlink_metadata().is_ok() {
+            return Err(RunError::BegunBefore { mark });
+        }
         StartedMark::of_this_process(order.run.as_deref())
             .write(dir)
             .map_err(|source| RunError::Unwritable { dir: dir.clone(), source })?;

@@ -5,12 +5,14 @@
 #![allow(dead_code, unused_imports, unused_macros)]
 
 pub(crate) mod cut;
+pub(crate) mod daemon;
 pub(crate) mod detached;
 pub(crate) mod ended;
 pub(crate) mod engine;
 pub(crate) mod gpu;
 pub(crate) mod images;
 pub(crate) mod processes;
+pub(crate) mod proxy;
 pub(crate) mod running;
 pub(crate) mod scene;
 pub(crate) mod small_disk;
@@ -19,6 +21,7 @@ pub(crate) mod wait;
 pub(crate) mod webhook;
 
 pub(crate) use ended::Ended;
+pub(crate) use proxy::{Proxy, Way};
 pub(crate) use running::Running;
 pub(crate) use scene::{Scene, Strategy};
 pub(crate) use stubborn::Stubborn;

@@ -68,6 +68,10 @@ impl Running {
         Ended { code: status.code(), stdout: self.read("stdout"), stderr: self.read("stderr") }
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end, whatever it said: very much, perhaps.
     #[track_caller]
     pub(crate) fn wait_for_code(&mut self) -> Option<i32> {

@@ -163,6 +163,7 @@ fn outcome(
         ended: Some(ended),
         exit: Exit::Code(code.unwrap_or_default()),
         oom: false,
+        outage: false,
         last_lines: &last_lines(&log, 20).join("\n"),
         result: file.is_some(),
         result_required: required == Required::Yes,

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use super::Runner;
+use super::tries::MOST_OUTAGES;
 use crate::campaign::attempt::Attempt;
 use crate::campaign::clock::Moment;
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::Event;
 use crate::campaign::outcome::outcome;
 use crate::campaign::plan::Run;
+use crate::campaign::retry::Again;
 use crate::campaign::run_folder;
 use crate::campaign::settings::RunnerKind;
-use crate::campaign::verdict::{self, Evidence, Verdict};
+use crate::campaign::verdict::{self, Evidence, Stopped, Verdict};
 use crate::campaign::watch::{Observed, last_lines};
 use crate::engine::process::Exit;
 use crate::inner::EXIT_UNWRITABLE;
@@ -26,7 +28,7 @@ impl Runner<'_> {
         (began, observed): (Moment, &Observed),
         result: Option<PathBuf>,
         again: bool,
-    ) -> Result<Verdict, CampaignError> {
+    ) -> Result<(Verdict, Again), CampaignError> {
         let lines = last_lines(&observed.log, 20);
         let verdict = verdict::judge(&Evidence {
             stopped: observed.stopped,
@@ -34,11 +36,13 @@ impl Runner<'_> {
             ended: observed.ended.as_ref(),
             exit: observed.exit,
             oom: observed.oom,
+            outage: observed.outage,
             last_lines: &lines.join("\n"),
             result: result.is_some(),
             result_required: self.settings.require_result,
         });
-        let retried = again && self.settings.retry.on.contains(&verdict);
+        let again = self.again(verdict, observed, again);
+        let retried = again != Again::No;
         let outcome = Outcome {
             gap_seconds: Some(if retried {
                 // The next try of the run has the same pause before it.
@@ -54,11 +58,12 @@ impl Runner<'_> {
         self.count(&outcome);
         let failed = verdict != Verdict::Completed;
         let unreadable = result.is_none() && attempt.folder.join(run_folder::RESULT).exists();
-        let hint = match verdict {
-            Verdict::Completed | Verdict::NoResult if unreadable => {
+        let hint = match (verdict, observed.stopped) {
+            (Verdict::Killed, Some(Stopped::Disturbed(what))) => Some(what.hint()),
+            (Verdict::Completed | Verdict::NoResult, _) if unreadable => {
                 Some("result.json is there, but it is not JSON of this run")
             }
-            other => other.hint(&lines),
+            _ => verdict.hint(&lines),
         };
         (self.report)(Event::RunEnded {
             run: attempt.run.clone(),
@@ -82,7 +87,19 @@ impl Runner<'_> {
             self.strategy.lost_gpu(attempt);
         }
         self.after(verdict, attempt, observed)?;
-        Ok(verdict)
+        Ok((verdict, again))
+    }
+
+    /// What follows a try with this verdict; `may`: there is one left that counts.
+    fn again(&self, verdict: Verdict, observed: &Observed, may: bool) -> Again {
+        let lost = verdict == Verdict::EngineLost;
+        if lost && observed.started.is_none() && self.seen.outages + 1 < MOST_OUTAGES {
+            Again::ForFree
+        } else if may && self.settings.retry.on.contains(&verdict) {
+            Again::Retry
+        } else {
+            Again::No
+        }
     }
 
     /// How long nothing of the campaign had been on the GPU when the command began. Both marks are
@@ -112,7 +129,6 @@ impl Runner<'_> {
     ) -> Result<(), CampaignError> {
         self.check_cancel()?;
         match (verdict, observed.exit) {
-            (Verdict::EngineLost, _) => Err(CampaignError::EngineLost { run: attempt.run.clone() }),
             (Verdict::NotStarted, Exit::Code(code))
                 if code == i32::from(EXIT_UNWRITABLE)
                     && self.settings.runner == RunnerKind::Docker =>

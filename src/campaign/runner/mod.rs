@@ -45,6 +45,8 @@ pub(crate) struct Runner<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     failed: usize,
+    /// Tries in a row under which the engine went away.
+    outages: u32,
     /// When the last command ended, by the clock of the marks, and when lem saw it.
     command_ended: Option<(jiff::Timestamp, Moment)>,
     /// The results of runs that are not in the runs' folders, and whether the record was asked.

@@ -207,6 +207,14 @@ fn line(event: &Event) -> Option<String> {
                 obstacles.iter().map(|it| format!("… waiting: {it}")).collect();
             Some(lines.join("\n"))
         }
+        Event::EngineAway { reason, limit_seconds } => {
+            let limit = human(Duration::from_secs_f64(limit_seconds.max(0.0)));
+            Some(format!("… waiting up to {limit} for the engine: {reason}"))
+        }
+        Event::EngineBack { seconds } => {
+            let away = human(Duration::from_secs_f64(seconds.max(0.0)));
+            Some(format!("… the engine answers again after {away}"))
+        }
         Event::Warning { message } => Some(format!("warning: {message}")),
         Event::GapStarted { seconds, next } => {
             let gap = human(Duration::from_secs_f64(seconds.max(0.0)));
