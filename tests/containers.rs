@@ -35,6 +35,8 @@ mod faults;
 mod held;
 #[path = "containers/insist.rs"]
 mod insist;
+#[path = "containers/keepers.rs"]
+mod keepers;
 #[path = "containers/names.rs"]
 mod names;
 #[path = "containers/one_at_a_time.rs"]

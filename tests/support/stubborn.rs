@@ -28,9 +28,10 @@ impl Stubborn {
     /// The same with other keys in `execution`.
     pub(crate) fn with(scene: &Scene, words: &[&str], execution: &str) -> Self {
         let argument = format!("sleep {}", scene.number());
+        let sh = scene.shell();
         let script = format!(
             "[ -e $GO ] && exit 0; trap '' TERM INT HUP; \
-             setsid sh -c '{argument} & {argument}' & \
+             setsid {sh} -c '{argument} & {argument}' & \
              ({argument} & env -i {argument} &) & \
              touch here; while :; do sleep 1; done"
         );
