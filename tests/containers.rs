@@ -29,6 +29,8 @@ mod detach;
 mod doctor;
 #[path = "containers/dry_run.rs"]
 mod dry_run;
+#[path = "containers/elsewhere.rs"]
+mod elsewhere;
 #[path = "containers/faults.rs"]
 mod faults;
 #[path = "containers/held.rs"]

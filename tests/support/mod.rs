@@ -10,6 +10,7 @@ pub(crate) mod engine;
 pub(crate) mod gpu;
 pub(crate) mod images;
 pub(crate) mod processes;
+pub(crate) mod proxy;
 pub(crate) mod running;
 pub(crate) mod scene;
 pub(crate) mod stubborn;

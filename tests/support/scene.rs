@@ -1,9 +1,9 @@
 //! A place of its own for every test: a folder, a Compose project, `lem` with nobody's settings.
 
-use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::unistd::{getegid, geteuid};
@@ -33,7 +33,7 @@ pub(crate) struct Scene {
     pub(crate) project: String,
     in_containers: bool,
     /// What runs the scripts.
-    shell: Cell<&'static str>,
+    shell: OnceLock<&'static str>,
 }
 
 impl Scene {
@@ -58,7 +58,7 @@ impl Scene {
             folder: TempDir::new().unwrap(),
             project,
             in_containers: false,
-            shell: Cell::new("sh"),
+            shell: OnceLock::new(),
         };
         // Pauses are for hardware.
         scene.write(
@@ -114,7 +114,7 @@ impl Scene {
         self.services(
             "  bench: {image: <shellless>, network_mode: none, user: <me>, x-lem: {inner: false}}\n",
         );
-        self.shell.set("ash");
+        self.shell.set("ash").unwrap();
         self.write(
             ".lem-config.yaml",
             "thermal_gaps: {between_experiments: 0, between_cycles: 0}\n\
@@ -124,7 +124,7 @@ impl Scene {
 
     /// What runs the scripts.
     pub(crate) fn shell(&self) -> &'static str {
-        self.shell.get()
+        self.shell.get().copied().unwrap_or("sh")
     }
 
     /// Writes campaign.yaml: one run in `bench` for each script, in order. A script starts in its
