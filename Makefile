@@ -27,7 +27,7 @@ endef
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## make this machine ready: engine, Compose plugin, compilers (does nothing twice)
@@ -68,6 +68,24 @@ setup-for-tests:
 test: setup-for-tests container ## run the whole test suite
 	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked --no-fail-fast; \
 	else set -x; cargo test --locked; fi
+
+# Not by $(MAKE): `make -n` would run the line.
+define on-modern
+@selected=$$(scripts/engine.sh up) && eval "$$selected" && make $(1)
+endef
+
+.PHONY: test-modern
+test-modern: ## run it on a second, modern engine beside this machine's own (scripts/engine.sh)
+	$(call on-modern,test)
+
+# `cargo test` shows what a test prints while it runs.
+.PHONY: test-slow
+test-slow: setup-for-tests container ## run what takes minutes: lost engines, the torture test (LEM_TORTURE=200)
+	cargo test --locked --test slow -- --ignored --nocapture
+
+.PHONY: test-slow-modern
+test-slow-modern: ## run that on the modern engine
+	$(call on-modern,test-slow)
 
 .PHONY: check
 check: ## formatting, lints and documentation, for both builds of the crate

@@ -83,6 +83,15 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T, flush: Flush) -> 
     write(path, &text, flush)
 }
 
+/// Puts a file that somebody else wrote, and its name, on the disk.
+///
+/// # Errors
+/// The file or its folder can't be flushed: what was written last may not be there.
+pub(crate) fn keep(file: &std::fs::File, path: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    sync_directory(path)
+}
+
 /// Makes the directory entry of `path` durable: a rename is not on the disk before this.
 fn sync_directory(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

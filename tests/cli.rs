@@ -12,8 +12,12 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "cli/crash.rs"]
+mod crash;
 #[path = "cli/detach.rs"]
 mod detach;
+#[path = "cli/disk.rs"]
+mod disk;
 #[path = "cli/doctor.rs"]
 mod doctor;
 #[path = "cli/drift.rs"]

@@ -19,12 +19,18 @@ mod support;
 mod chosen;
 #[path = "containers/compatibility.rs"]
 mod compatibility;
+#[path = "containers/crash.rs"]
+mod crash;
 #[path = "containers/demo.rs"]
 mod demo;
 #[path = "containers/dependencies.rs"]
 mod dependencies;
 #[path = "containers/detach.rs"]
 mod detach;
+#[path = "containers/disk.rs"]
+mod disk;
+#[path = "containers/disturbed.rs"]
+mod disturbed;
 #[path = "containers/doctor.rs"]
 mod doctor;
 #[path = "containers/dry_run.rs"]
@@ -43,6 +49,10 @@ mod keepers;
 mod names;
 #[path = "containers/one_at_a_time.rs"]
 mod one_at_a_time;
+#[path = "containers/outage.rs"]
+mod outage;
+#[path = "containers/output.rs"]
+mod output;
 #[path = "containers/reap.rs"]
 mod reap;
 #[path = "containers/secrets.rs"]

@@ -8,6 +8,7 @@ use super::instance::{Inside, Instance};
 use super::override_file::{self, Between};
 use super::plan::Plan;
 use super::resume::drift::Placed;
+use super::resume::repair::Learnt;
 use super::runner::now;
 use super::settings::Settings;
 use super::site::Site;
@@ -36,8 +37,9 @@ pub(crate) struct Campaign {
 pub(crate) enum Past {
     /// No instance of the record. What is known of runs from elsewhere, by position.
     New { known: Vec<(u32, Known)> },
-    /// An instance of the record, and how it has to be changed first.
-    Recorded { id: String, started_at: String, changes: Option<Placed> },
+    /// An instance of the record, what its folders know of it and the record doesn't, and how it
+    /// has to be changed first.
+    Recorded { id: String, started_at: String, learnt: Vec<Learnt>, changes: Option<Placed> },
 }
 
 impl Past {
@@ -82,6 +84,12 @@ impl Campaign {
     /// Whether the containers stay when the campaign ends.
     pub(crate) fn leaves_containers(&self) -> bool {
         self.settings.strategy == ContainerStrategy::Persistent && !self.settings.auto_teardown
+    }
+
+    /// Where the engine keeps its containers.
+    pub(crate) fn engine_root(&self) -> Option<&Path> {
+        let root = &self.site.as_ref()?.engine.root;
+        (!root.as_os_str().is_empty()).then_some(root)
     }
 
     /// The record of the campaign's folder.

@@ -1,18 +1,22 @@
 //! Why a campaign can't go on. A failing experiment is none of these: it is an outcome.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::command::UnknownPlace;
 use super::file::StopAfter;
 use super::grid::GridError;
 use super::keeper::Without;
+use super::results_place::Loss;
 use super::resume::select::Unmatched;
 use super::world::ReadOnlyResults;
 use crate::cancel::Signal;
-use crate::engine::error::EngineError;
+use crate::duration::human;
+use crate::engine::error::{EngineError, speaks_of_an_outage};
 use crate::gpu::error::GpuError;
 use crate::lock::{Holder, LockError};
 use crate::record::RecordError;
+use crate::room;
 use crate::yaml::YamlError;
 
 /// A situation that ends a campaign, or keeps it from starting.
@@ -67,6 +71,10 @@ pub(crate) enum CampaignError {
     NotShared { folder: PathBuf },
     #[error("`{}` can't be written", path.display())]
     Unwritable { path: PathBuf, source: std::io::Error },
+    #[error("there is no room left for `{}` ({free} free)", path.display())]
+    DiskFull { path: PathBuf, free: String, source: std::io::Error },
+    #[error("the results folder `{}` was {} while the campaign ran", folder.display(), loss.word())]
+    ResultsGone { folder: PathBuf, loss: Loss },
     #[error("`{}` has the results of another campaign, `{owner}`", folder.display())]
     ResultsTaken { folder: PathBuf, owner: String },
     #[error("the results of `{campaign}` are in `{}`", folder.display())]
@@ -117,8 +125,10 @@ pub(crate) enum CampaignError {
     Cancelled { signal: Signal },
     #[error("{failed} of {total} runs failed; `execution.stop_after_failures` is {limit}")]
     TooManyFailures { failed: usize, total: usize, limit: StopAfter },
-    #[error("the engine went away during run {run}")]
-    EngineLost { run: String },
+    #[error("the engine went away in {runs} runs in a row, the last of them {run}")]
+    EngineLost { run: String, runs: u32 },
+    #[error("the engine did not come back within {}", human(*limit))]
+    EngineAway { limit: Duration, source: EngineError },
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
@@ -129,6 +139,27 @@ pub(crate) enum CampaignError {
     Record(#[from] RecordError),
     #[error("teardown left something behind: {what}")]
     LeftBehind { what: String, command: String },
+}
+
+impl CampaignError {
+    /// Whether it may be worth another try once the engine answers.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.is_outage(),
+            Self::NotReady { reason, .. } => speaks_of_an_outage(reason),
+            _ => false,
+        }
+    }
+
+    /// A file or folder that can't be written; where there is no room, that is the situation.
+    pub(crate) fn unwritable(path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
+        if !room::is_full(&source) {
+            return Self::Unwritable { path, source };
+        }
+        let folder = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+        Self::DiskFull { free: room::free(folder), path, source }
+    }
 }
 
 fn listed(files: &[PathBuf]) -> String {

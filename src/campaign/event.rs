@@ -22,6 +22,16 @@ pub(crate) enum Event {
         total: usize,
         results: PathBuf,
     },
+    /// A run had ended when lem was killed: its folder proves it, so it is not done again.
+    RunFound {
+        run: String,
+        experiment: String,
+        cycle: u32,
+        position: u32,
+        verdict: String,
+        exit_code: Option<i32>,
+        result: Option<PathBuf>,
+    },
     /// Images are made, services are started and waited for.
     Preparing {
         what: String,
@@ -61,6 +71,15 @@ pub(crate) enum Event {
     GateWaiting {
         run: String,
         obstacles: Vec<Obstacle>,
+    },
+    /// The engine went away or doesn't answer; it is waited for.
+    EngineAway {
+        reason: String,
+        limit_seconds: f64,
+    },
+    /// It answers again.
+    EngineBack {
+        seconds: f64,
     },
     /// Something that the campaign goes on without.
     Warning {
@@ -198,6 +217,8 @@ pub(crate) struct TimeSpent {
     pub gate: f64,
     /// Waiting before another try.
     pub retries: f64,
+    /// Waiting for an engine that was away.
+    pub engine: f64,
     /// Between the commands of runs: nothing of the campaign was on the GPU.
     pub idle: f64,
     /// Services started and waited for, teardown.

@@ -17,6 +17,7 @@ use super::keeper::share;
 use super::opening;
 use super::overhead::{self, Overhead};
 use super::plan::Run;
+use super::results_place::ResultsPlace;
 use super::resume::drift::Recorded;
 use super::resume::manifest::{self, Manifest};
 use super::resume::{self, Failures};
@@ -60,6 +61,7 @@ pub(crate) async fn execute(
         total: campaign.plan.runs.len(),
         results: instance.results.clone(),
     });
+    opening::found(campaign).into_iter().for_each(&mut *report);
     let mut time = TimeSpent::default();
     let (mut done, restarts) =
         work(campaign, &instance, runs, &mut store, report, cancel, &mut time).await;
@@ -71,8 +73,8 @@ pub(crate) async fn execute(
     // Whatever ended it: what has nothing left to do is finished.
     let state =
         if missing.is_empty() { CampaignState::Finished } else { CampaignState::Interrupted };
-    store.campaign_is(&instance.id, state, &now())?;
-    done = done.and(write_manifest(campaign, &mut store));
+    let closed = store.campaign_is(&instance.id, state, &now()).map_err(CampaignError::from);
+    done = done.and(closed).and(write_manifest(campaign, &mut store));
     let mut summary = summary::of(campaign, &instance, &recorded, state);
     summary.left_out = resume::left_out(&missing, runs);
     if done.is_ok() && summary.left_out > 0 && summary.left_out == summary.remaining {
@@ -103,8 +105,10 @@ async fn work(
     cancel: &Cancel,
     time: &mut TimeSpent,
 ) -> (Result<(), CampaignError>, Vec<(String, u32)>) {
-    let (mut strategy, guard) = match strategy(campaign, instance, cancel) {
-        Ok(pair) => pair,
+    let there = ResultsPlace::of(&instance.results, campaign.engine_root());
+    let started = there.and_then(|place| Ok((place, strategy(campaign, instance, cancel)?)));
+    let (place, (mut strategy, guard)) = match started {
+        Ok(started) => started,
         Err(error) => return (Err(error), Vec::new()),
     };
     if runs.is_empty() {
@@ -135,6 +139,7 @@ async fn work(
                 gate: &mut gate,
                 time: *time,
                 origin: &origin,
+                place: &place,
                 seen: Seen::default(),
             };
             let done = runner.run(runs).await;
@@ -148,12 +153,19 @@ async fn work(
     report_left_running(campaign, report);
     let ending = Instant::now();
     let guard = guard.map(|mut guard| {
-        if done.is_ok() {
-            guard.settle();
+        match &done {
+            Ok(()) => guard.settle(),
+            Err(CampaignError::EngineAway { .. }) => guard.give_up_waiting(),
+            Err(_) => {}
         }
         guard
     });
     let cleaned = cleaned(guard, report).await;
+    if let (Err(_), Err(CampaignError::LeftBehind { what, command })) = (&done, &cleaned) {
+        // The error is the other one.
+        let message = format!("teardown left something behind: {what}; `{command}` removes it");
+        report(Event::Warning { message });
+    }
     time.services += since(ending);
     (done.and(cleaned), restarts)
 }

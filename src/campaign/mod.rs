@@ -13,6 +13,7 @@
 //! found again.
 
 pub(crate) mod attempt;
+mod clock;
 pub(crate) mod command;
 pub(crate) mod compose_file;
 pub(crate) mod container_build;
@@ -30,10 +31,13 @@ pub(crate) mod keeper;
 pub(crate) mod notice;
 mod opening;
 mod order;
+mod outage;
 mod outcome;
 pub(crate) mod overhead;
 pub(crate) mod override_file;
 pub(crate) mod plan;
+mod result_search;
+pub(crate) mod results_place;
 pub(crate) mod resume;
 mod retry;
 mod run_facts;

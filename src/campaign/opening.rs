@@ -1,15 +1,20 @@
 //! How the record learns that a campaign begins, or goes on, perhaps changed.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use super::decided::{Campaign, Past};
 use super::error::CampaignError;
+use super::event::Event;
 use super::instance::Instance;
 use super::plan::{Plan, Run};
 use super::resume::basis::Basis;
 use super::resume::drift::Placed;
+use super::resume::repair::Learnt;
 use super::runner::now;
 use super::secret::hidden;
+use crate::durable;
+use crate::foreign_file;
 use crate::record::{
     self, Amendment, CampaignState, ExperimentName, Known, PlannedRun, RecordedExperiment, Store,
 };
@@ -21,7 +26,11 @@ pub(crate) fn record(
     store: &mut Store,
 ) -> Result<(), CampaignError> {
     match &campaign.past {
-        Past::Recorded { changes, .. } => {
+        Past::Recorded { learnt, changes, .. } => {
+            for run in learnt {
+                keep_result(run)?;
+                store.run_ended(&instance.id, run.position, &run.outcome)?;
+            }
             store.interrupt_running(&instance.id)?;
             if let Some(placed) = changes {
                 store.amend(&instance.id, &amendment(campaign, instance, placed), &now())?;
@@ -49,6 +58,31 @@ pub(crate) fn record(
             Ok(store.begin(&row, &experiments(plan), &planned)?)
         }
     }
+}
+
+/// The record says that there is a result: after a power cut there must be one.
+fn keep_result(run: &Learnt) -> Result<(), CampaignError> {
+    let Some(path) = run.outcome.result.as_deref().map(Path::new) else { return Ok(()) };
+    let kept = foreign_file::open(path).and_then(|file| durable::keep(&file, path));
+    kept.map_err(|source| CampaignError::unwritable(path, source))
+}
+
+/// The runs whose end is recorded only now.
+pub(crate) fn found(campaign: &Campaign) -> Vec<Event> {
+    let Past::Recorded { learnt, .. } = &campaign.past else { return Vec::new() };
+    let event = |run: &Learnt| {
+        let planned = campaign.plan.runs.iter().find(|it| it.position == run.position)?;
+        Some(Event::RunFound {
+            run: run.run.clone(),
+            experiment: campaign.plan.experiment(*planned).name.clone(),
+            cycle: planned.cycle,
+            position: run.position,
+            verdict: run.outcome.verdict.clone(),
+            exit_code: run.outcome.exit_code,
+            result: run.outcome.result.clone().map(Into::into),
+        })
+    };
+    learnt.iter().filter_map(event).collect()
 }
 
 fn amendment(campaign: &Campaign, instance: &Instance, placed: &Placed) -> Amendment {

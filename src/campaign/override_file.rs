@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::world::World;
+use super::world::{Kept, World};
 use crate::engine::container::OWNER;
 
 /// What the containers of the runs' services do between runs.
@@ -55,6 +55,11 @@ fn service(owner: &str, world: &World, between: &Between<'_>) -> Value {
         "labels": {OWNER: owner},
         "volumes": volumes,
     });
+    if world.kept == Kept::TheEnd {
+        // The engine would keep all of it once more, and take 1.7 times as much room for it.
+        service["logging"] =
+            json!({"driver": "json-file", "options": {"max-size": "50m", "max-file": "2"}});
+    }
     if let (Between::Hold(command), false) = (between, world.keeps_command) {
         let hold = command.map(<[String]>::to_vec).or_else(|| world.keeper.hold());
         let words: Vec<String> = hold.unwrap_or_default().iter().map(|w| escaped(w)).collect();
@@ -88,6 +93,7 @@ mod tests {
             configs: None,
             mounts: vec![Bind { source: "/a$b".into(), target: "/r".into(), read_only: false }],
             keeps_command,
+            kept: Kept::TheEnd,
             pass: vec![],
         }
     }
@@ -122,6 +128,17 @@ mod tests {
             let file = compose("p", &[world(keeps)], &[], &between);
             assert!(file["services"]["s"].get("entrypoint").is_none());
         }
+    }
+
+    #[test]
+    fn the_engine_keeps_no_second_copy_of_a_long_output_unless_the_file_wants_it() {
+        let logging = |kept| {
+            let world = World { kept, ..world(false) };
+            compose("p", &[world], &[], &Between::Nothing)["services"]["s"]["logging"].clone()
+        };
+        let options = json!({"max-size": "50m", "max-file": "2"});
+        assert_eq!(logging(Kept::TheEnd), json!({"driver": "json-file", "options": options}));
+        assert_eq!(logging(Kept::AsTheFileSays), Value::Null);
     }
 
     #[test]

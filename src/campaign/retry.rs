@@ -21,6 +21,18 @@ pub(crate) struct Tried {
     pub verdict: Verdict,
     /// Which try of its run it was, from 1.
     pub attempt: u32,
+    /// Whether another one follows.
+    pub again: Again,
+}
+
+/// What follows a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    No,
+    /// One that counts, after a wait.
+    Retry,
+    /// One that doesn't count: the engine was gone before anything had begun.
+    ForFree,
 }
 
 /// The waits before the second try, the third, and so on.

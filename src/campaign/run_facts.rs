@@ -89,7 +89,7 @@ impl Facts {
     /// Leaves them in the run's folder.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), CampaignError> {
         durable::write_json(&folder.join(FACTS), self, Flush::Later)
-            .map_err(|source| CampaignError::Unwritable { path: folder.to_owned(), source })
+            .map_err(|source| CampaignError::unwritable(folder, source))
     }
 
     /// The facts in a folder, if they are there and of the run that the folder is named after.

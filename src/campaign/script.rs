@@ -23,6 +23,7 @@ use super::strategy::ready::Need;
 use crate::engine::container::{COMPOSE_PROJECT, OWNER};
 use crate::engine::events::Events;
 use crate::engine::invocation::{Invocation, quoted};
+use crate::inner::mark::{ENDED_FILE, STARTED_FILE};
 
 const COMPOSE_VARIABLES: &str = "COMPOSE_FILE COMPOSE_PROFILES COMPOSE_ENV_FILES \
                                  COMPOSE_PROJECT_NAME COMPOSE_PATH_SEPARATOR";
@@ -228,6 +229,9 @@ fn one(attempt: &Attempt, config: &str, line: &str, text: &mut String) -> fmt::R
     let folder = path(&attempt.folder);
     writeln!(text, "\n# run {}", attempt.run)?;
     writeln!(text, "mkdir -p {folder} && chmod 0777 {folder} || exit 3")?;
+    // A script may be run twice, a run may not.
+    let marks = [STARTED_FILE, ENDED_FILE].map(|name| path(&attempt.folder.join(name)));
+    writeln!(text, "rm -f {}", marks.join(" "))?;
     here_document(&attempt.folder.join(run_folder::CONFIG), config, text)?;
     let log = path(&attempt.folder.join(run_folder::LOG));
     writeln!(text, "({line}) </dev/null >>{log} 2>&1 || {{")?;

@@ -79,6 +79,8 @@ pub(crate) struct Settings {
     pub auto_teardown: bool,
     pub foreign: Foreign,
     pub health_timeout: Duration,
+    /// How long an engine that went away is waited for.
+    pub engine_timeout: Duration,
     /// Variables that reach the runs by name only.
     pub pass_environment: Vec<String>,
     /// Time limit of one run.

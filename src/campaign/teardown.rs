@@ -32,6 +32,8 @@ pub(crate) struct Teardown {
     /// Held containers are removed too.
     services_too: bool,
     armed: bool,
+    /// The engine was waited for already, in vain.
+    hopeless: bool,
     /// A docker client was cut off: what it had asked for may still come.
     unsettled: bool,
     cancel: Cancel,
@@ -68,9 +70,18 @@ impl Teardown {
         services_too: bool,
         cancel: &Cancel,
     ) -> Self {
-        let cancel = cancel.clone();
-        let (armed, unsettled) = (false, true);
-        Self { docker, project, owner, before, held, services_too, armed, unsettled, cancel }
+        Self {
+            docker,
+            project,
+            owner,
+            before,
+            held,
+            services_too,
+            armed: false,
+            hopeless: false,
+            unsettled: true,
+            cancel: cancel.clone(),
+        }
     }
 
     /// From here on something may have been started.
@@ -81,6 +92,11 @@ impl Teardown {
     /// Every docker client has ended by itself: nothing that was asked for is still to come.
     pub(crate) fn settle(&mut self) {
         self.unsettled = false;
+    }
+
+    /// The engine doesn't answer: it is asked, and not waited for.
+    pub(crate) fn give_up_waiting(&mut self) {
+        self.hopeless = true;
     }
 
     /// Removes what the campaign started, and says what could not be removed.
@@ -110,16 +126,17 @@ impl Teardown {
                 // Cut off by who insists: once more, without grace.
                 Err(EngineError::Cancelled) => {}
                 Err(error) => {
-                    if error.is_outage() && !insists {
-                        std::thread::park_timeout(OUTAGE);
-                    } else {
-                        tries += 1;
-                    }
+                    let outage = error.is_outage();
                     last_error = Some(error);
+                    match (outage, self.hopeless) {
+                        (true, true) => break,
+                        (true, false) if !insists => std::thread::park_timeout(OUTAGE),
+                        (true | false, _) => tries += 1,
+                    }
                 }
             }
         }
-        let left = self.left().unwrap_or_default();
+        let left = if self.hopeless { Vec::new() } else { self.left().unwrap_or_default() };
         let names: Vec<String> = left.into_iter().map(|container| container.name).collect();
         let what = match (names.is_empty(), last_error) {
             (false, _) => format!("containers {}", names.join(", ")),

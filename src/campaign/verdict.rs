@@ -7,6 +7,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::strategy::disturbance::Disturbance;
+use crate::engine::error::speaks_of_an_outage;
 use crate::engine::process::Exit;
 use crate::inner::mark::{EndReason, EndedMark};
 
@@ -53,6 +55,12 @@ pub(crate) enum Stopped {
     Silence,
     /// No sign of the command within the start limit.
     NoStart,
+    /// It was over, and its client did not notice.
+    DeafClient,
+    /// It said nothing, and the engine does not answer.
+    EngineHangs,
+    /// Somebody else did something to its container.
+    Disturbed(Disturbance),
     /// A GPU was not free, so it was not started.
     NotFree,
     /// A GPU was gone, so it was not started.
@@ -71,6 +79,8 @@ pub(crate) struct Evidence<'a> {
     pub exit: Exit,
     /// The engine reported that something in the container was killed for memory.
     pub oom: bool,
+    /// The engine was away during the run or right after it.
+    pub outage: bool,
     /// The end of the run's log.
     pub last_lines: &'a str,
     pub result: bool,
@@ -80,17 +90,25 @@ pub(crate) struct Evidence<'a> {
 /// The verdict on a run.
 pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
     match (evidence.stopped, evidence.ended) {
+        // It had ended by itself when lem asked it to: nothing was cut off.
+        (Some(Stopped::User | Stopped::Silence), Some(ended)) if ended.came_first() => {
+            by_mark(evidence, ended)
+        }
         (Some(Stopped::User), _) => Verdict::Interrupted,
-        (Some(Stopped::NoStart), _) => Verdict::NotStarted,
-        (Some(Stopped::Silence), _) => Verdict::Idle,
         (Some(Stopped::NotFree), _) => Verdict::GpuBusy,
         (Some(Stopped::NoGpu), _) => Verdict::GpuLost,
-        (_, Some(ended)) => by_mark(evidence, ended),
-        (Some(Stopped::TimeLimit), None) if evidence.started => Verdict::TimedOut,
+        // What came to its end by itself has its verdict, whatever happened around it.
+        (_, Some(ended)) if ended.reason.is_the_commands_own() => by_mark(evidence, ended),
+        (Some(Stopped::EngineHangs), _) => Verdict::EngineLost,
+        (Some(_), _) if evidence.outage => Verdict::EngineLost,
+        (Some(Stopped::Silence), _) => Verdict::Idle,
+        (Some(Stopped::Disturbed(_)), _) => Verdict::Killed,
+        (Some(Stopped::TimeLimit), _) if evidence.started => Verdict::TimedOut,
         // Longer than the limit, and no sign that the command ever began.
-        (Some(Stopped::TimeLimit), None) => Verdict::NotStarted,
-        (None, None) if evidence.started => by_client(evidence),
-        (None, None) => never_began(evidence),
+        (Some(Stopped::TimeLimit | Stopped::NoStart), _) => Verdict::NotStarted,
+        (None | Some(Stopped::DeafClient), Some(ended)) => by_mark(evidence, ended),
+        (None | Some(Stopped::DeafClient), None) if evidence.started => by_client(evidence),
+        (None | Some(Stopped::DeafClient), None) => never_began(evidence),
     }
 }
 
@@ -103,6 +121,8 @@ fn by_mark(evidence: &Evidence<'_>, ended: &EndedMark) -> Verdict {
         (EndReason::NotExecutable, _) | (EndReason::Exited, Some(126)) => Verdict::NotExecutable,
         (EndReason::Exited, _) if gpu_is_gone(evidence.last_lines) => Verdict::GpuLost,
         (EndReason::Exited, _) => Verdict::Failed,
+        // An engine that ends in order ends its containers first.
+        (EndReason::Signaled | EndReason::Stopped, _) if evidence.outage => Verdict::EngineLost,
         (EndReason::Signaled | EndReason::Stopped, _) => Verdict::Killed,
         (EndReason::TimeLimit, _) => Verdict::TimedOut,
         // lem held the pipe until now: the client or the engine let go of it.
@@ -115,6 +135,7 @@ fn by_client(evidence: &Evidence<'_>) -> Verdict {
     match evidence.exit {
         _ if evidence.oom => Verdict::OomKilled,
         Exit::Code(125 | 255) => Verdict::EngineLost,
+        _ if evidence.outage => Verdict::EngineLost,
         _ if engine_is_gone(evidence.last_lines) => Verdict::EngineLost,
         Exit::Code(0) => completed(evidence),
         Exit::Code(137 | 143) | Exit::Signal(_) => Verdict::Killed,
@@ -124,7 +145,9 @@ fn by_client(evidence: &Evidence<'_>) -> Verdict {
 
 fn never_began(evidence: &Evidence<'_>) -> Verdict {
     let said = |words: &[&str]| words.iter().any(|word| evidence.last_lines.contains(word));
-    if engine_is_gone(evidence.last_lines) || evidence.exit == Exit::Code(255) {
+    // Only docker has said anything.
+    let outage = evidence.outage || speaks_of_an_outage(evidence.last_lines);
+    if outage || evidence.exit == Exit::Code(255) {
         Verdict::EngineLost
     } else if said(&["No such image", "pull access denied", "manifest unknown"]) {
         Verdict::ImageMissing
@@ -238,6 +261,7 @@ mod tests {
             ended: mark,
             exit: Exit::Code(1),
             oom: false,
+            outage: false,
             last_lines: "",
             result: false,
             result_required: true,
@@ -293,6 +317,18 @@ mod tests {
             (Exit::Code(0), "usage: server [options]", Verdict::NotStarted),
         ] {
             assert_eq!(judge(&Evidence { exit, last_lines, ..nothing.clone() }), verdict);
+        }
+    }
+
+    #[test]
+    fn what_ended_by_itself_before_it_was_stopped_is_not_cut_off() {
+        for stopped in [Stopped::User, Stopped::Silence] {
+            for (code, verdict) in [(0, Verdict::Completed), (3, Verdict::Failed)] {
+                let mark = ended(EndReason::Exited, Some(code), 0);
+                let stopped = Some(stopped);
+                let late = Evidence { stopped, result: true, ..evidence(Some(&mark)) };
+                assert_eq!(judge(&late), verdict, "{stopped:?} {code}");
+            }
         }
     }
 

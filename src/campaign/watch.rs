@@ -10,6 +10,7 @@ use super::attempt::{Attempt, Lifeline};
 use super::error::CampaignError;
 use super::event::Event;
 use super::keeper::{Keeper, bare};
+use super::outage::{self, Patience};
 use super::run_folder;
 use super::settings::Settings;
 use super::strategy::Strategy;
@@ -27,6 +28,10 @@ pub(crate) struct Observed {
     pub ended: Option<EndedMark>,
     pub exit: Exit,
     pub oom: bool,
+    /// The engine was away during the try or right after it.
+    pub outage: bool,
+    /// How long it was waited for, in seconds.
+    pub waited: f64,
     /// From the start of the client to the end of the run.
     pub elapsed: Duration,
     pub log: PathBuf,
@@ -51,6 +56,8 @@ impl Observed {
             ended: None,
             exit: Exit::Code(0),
             oom: false,
+            outage: false,
+            waited: 0.0,
             elapsed: Duration::ZERO,
             log,
         })
@@ -66,6 +73,8 @@ impl Observed {
 pub(crate) const LONGEST_MARK: u64 = 64 * 1024;
 /// How long a client may take to notice that its run is over.
 const CLIENT_SLACK: Duration = Duration::from_secs(3);
+/// The same where nothing is known to be wrong: the engine may be busy removing the container.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(30);
 /// How often lem looks whether a run says something.
 const SHORTEST_LOOK: Duration = Duration::from_millis(20);
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
@@ -85,7 +94,7 @@ pub(crate) async fn run(
     let file = foreign_file::append(&log).map_err(unwritable)?;
     let (input, lifeline) = std::io::pipe().map_err(unwritable)?;
     let invocation = strategy.invocation(attempt, Lifeline::Held)?;
-    let mark = strategy.mark();
+    let (mark, breaks) = (strategy.mark(), strategy.breaks());
     let began = Instant::now();
     // One that nobody keeps has no use for a lifeline; its input is at its end, like the others'.
     let input = Some(input).filter(|_| attempt.keeper != Keeper::Nobody);
@@ -97,27 +106,41 @@ pub(crate) async fn run(
         () = no_start(&attempt.folder, settings.start_timeout) => Some(Stopped::NoStart),
         () = silence(attempt, &log, settings.idle_timeout) => Some(Stopped::Silence),
         () = limit(attempt) => Some(Stopped::TimeLimit),
+        () = deaf_client(&attempt.folder) => Some(Stopped::DeafClient),
+        () = outage::hang(strategy, &log, settings, cancel) => Some(Stopped::EngineHangs),
+        what = strategy.disturbance(attempt, mark) => Some(Stopped::Disturbed(what)),
     };
     if stopped == Some(Stopped::User) {
         let (run, grace_seconds) = (attempt.run.clone(), attempt.grace.as_secs_f64());
         report(Event::Stopping { run, grace_seconds });
     }
     if stopped.is_some() {
-        strategy.stop(attempt, cancel).await?;
+        strategy.stop(attempt, cancel).await;
     }
     let exit = finish(attempt, strategy, lifeline, &mut child, stopped, cancel).await;
     let elapsed = began.elapsed();
     if stopped.is_none() {
         bare::conclude(attempt, strategy, mark, exit, elapsed);
     }
-    let marks = Marks::read(&attempt.folder);
-    if stopped.is_some() || marks.broken_off() {
-        // The client is not the container: that it is gone proves nothing.
-        strategy.make_sure_gone(attempt, &marks, cancel).await?;
+    let mut marks = Marks::read(&attempt.folder);
+    let client = outage::Client { stopped, exit, marks: &marks, log: &log };
+    let outage = outage::happened(strategy, breaks, &client).await;
+    let cut_off = client.was_cut_off();
+    let mut patience = Patience::new(settings, cancel, report);
+    if outage {
+        strategy.engine_was_lost();
+        patience.wait(strategy).await?;
     }
+    if outage || stopped.is_some() || marks.broken_off() || cut_off {
+        // The client is not the container: that it is gone proves nothing.
+        patience.make_sure_gone(strategy, attempt, &marks).await?;
+        // It may have come to its end meanwhile.
+        marks = Marks::read(&attempt.folder);
+    }
+    let (outage, waited) = (outage || patience.outages > 0, patience.waited);
     let Marks { started, ended } = marks;
     let oom = strategy.saw_oom(attempt, mark, ended.as_ref(), exit).await;
-    Ok(Observed { stopped, started, ended, exit, oom, elapsed, log })
+    Ok(Observed { stopped, started, ended, exit, oom, outage, waited, elapsed, log })
 }
 
 /// Lets go of the lifeline and waits for the client, which is killed if it doesn't notice.
@@ -131,8 +154,10 @@ async fn finish(
 ) -> Exit {
     drop(lifeline);
     let patience = match stopped {
-        // Nothing has begun, so nothing needs time to end.
-        Some(Stopped::NoStart) => CLIENT_SLACK,
+        // Nothing has begun, so nothing needs time to end; the others' clients hear nothing.
+        Some(
+            Stopped::NoStart | Stopped::DeafClient | Stopped::EngineHangs | Stopped::Disturbed(_),
+        ) => CLIENT_SLACK,
         _ => attempt.grace + CLIENT_SLACK,
     };
     tokio::select! {
@@ -173,6 +198,16 @@ async fn no_start(folder: &Path, limit: Duration) {
     if tokio::time::timeout(limit, waiting).await.is_ok() {
         std::future::pending::<()>().await;
     }
+}
+
+/// Ends when the run is over and its client has had all the time it needs to notice.
+async fn deaf_client(folder: &Path) {
+    let mark = folder.join(ENDED_FILE);
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    while !mark.exists() {
+        tick.tick().await;
+    }
+    tokio::time::sleep(CLIENT_PATIENCE).await;
 }
 
 /// Ends when the run has begun and has said nothing for the limit.

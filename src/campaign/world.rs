@@ -49,8 +49,19 @@ pub(crate) struct World {
     pub mounts: Vec<Bind>,
     /// In persistent mode the service keeps its own command.
     pub keeps_command: bool,
+    /// What the engine keeps of what its containers say.
+    pub kept: Kept,
     /// Variables to hand over by name.
     pub pass: Vec<String>,
+}
+
+/// What the engine keeps of a container's output until it is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// What the Compose file says.
+    AsTheFileSays,
+    /// The end of it: lem has all of it in the run's log.
+    TheEnd,
 }
 
 /// What the host offers to every container.
@@ -115,6 +126,7 @@ impl World {
             configs,
             mounts,
             keeps_command: service.lem.keep_command,
+            kept: if service.says_logging() { Kept::AsTheFileSays } else { Kept::TheEnd },
             pass: host.pass.iter().filter(|name| !service.sets(name)).cloned().collect(),
         })
     }
@@ -204,6 +216,14 @@ mod tests {
         assert_eq!(entry("{image: i, entrypoint: [/own]}"), Entry::Through(vec!["/own".into()]));
         assert_eq!(entry("{image: i, entrypoint: []}"), Entry::Through(vec![]));
         assert_eq!(entry("{image: i, x-lem: {entrypoint: none}}"), Entry::Instead);
+    }
+
+    #[test]
+    fn a_service_that_says_what_becomes_of_its_output_keeps_that() {
+        let kept = |service: &str| world(service).unwrap().kept;
+        assert_eq!(kept("{image: i}"), Kept::TheEnd);
+        assert_eq!(kept("{image: i, logging: null}"), Kept::TheEnd);
+        assert_eq!(kept("{image: i, logging: {driver: none}}"), Kept::AsTheFileSays);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::campaign::resume::select::Unmatched;
 use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
 use crate::lock::LockError;
+use crate::record::RecordError;
 
 /// Everything was done, and nothing failed.
 pub(super) const DONE: u8 = 0;
@@ -61,11 +62,14 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::NoAnswer => WRONG,
         E::NoInner { .. }
         | E::Unwritable { .. }
+        | E::DiskFull { .. }
+        | E::ResultsGone { .. }
         | E::Unreadable { .. }
         | E::UnwritableInside { .. }
         | E::NoImage { .. }
         | E::NotShared { .. }
         | E::EngineLost { .. }
+        | E::EngineAway { .. }
         | E::Record(_)
         | E::LeftBehind { .. }
         | E::Lock(LockError::Unusable { .. }) => MACHINE,
@@ -171,6 +175,14 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
             "give it another name, or its results another place: `-o DIR`".to_owned()
         }
         E::Unwritable { .. } => "check the folder's owner, mode and free space".to_owned(),
+        E::DiskFull { .. } => {
+            "make room, then `lem resume`: nothing that was done is lost".to_owned()
+        }
+        E::ResultsGone { .. } => {
+            "put it back where it was, then `lem resume`; what is not put back is done again with \
+             `--fresh`"
+                .to_owned()
+        }
         E::UnwritableInside { log, .. } => {
             format!("the container's user can't reach the folder; see {}", log.display())
         }
@@ -210,6 +222,10 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::Record(error) if error.is_damage() => {
             "`lem repair FILE` moves it aside and makes a new one from the results".to_owned()
         }
+        E::Record(RecordError::Full { .. }) => {
+            "make room, then `lem resume`: a run that ended meanwhile is found in its folder"
+                .to_owned()
+        }
         E::NoSuchRun { .. } => {
             "a run is named by its id, the beginning of its id, its place in the order, or its \
              experiment; `lem status --all` shows the campaigns"
@@ -218,7 +234,10 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::NoRun { .. } => "`lem status --all` shows the campaigns known here".to_owned(),
         E::SeveralRuns { .. } => "name one by its id, or choose with `--campaign NAME`".to_owned(),
         E::NoAnswer => "`--yes` answers it".to_owned(),
-        E::EngineLost { .. } => "check `docker info`, then `lem resume`".to_owned(),
+        E::EngineLost { .. } | E::EngineAway { .. } => {
+            "check `docker info`, then `lem resume`; `docker.engine_timeout` is how long lem waits"
+                .to_owned()
+        }
         E::TooManyFailures { .. } => {
             "fix what fails, then `lem resume`: it goes on with the runs that were not tried"
                 .to_owned()

@@ -15,7 +15,9 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use nix::poll::{PollFd, PollFlags, poll};
 
-use crate::inner::{self, EXIT_BROKEN, EXIT_SURVIVORS, EXIT_UNWRITABLE, MARKER, Order, RunError};
+use crate::inner::{
+    self, EXIT_BEGUN_BEFORE, EXIT_BROKEN, EXIT_SURVIVORS, EXIT_UNWRITABLE, MARKER, Order, RunError,
+};
 
 /// How long a message waits for room in a pipe that the command may have filled.
 const PATIENCE_MS: u16 = 200;
@@ -81,6 +83,7 @@ fn run_command(arguments: RunArgs) -> u8 {
         // An empty marker would match whatever else was started with an empty one.
         run: std::env::var(MARKER).ok().filter(|run| !run.is_empty()),
         dir: arguments.dir,
+        result: std::env::var_os("LEM_RESULT_PATH").map(PathBuf::from),
         time_limit: arguments.time_limit,
         grace: arguments.grace,
         lifeline: !arguments.no_lifeline,
@@ -89,6 +92,7 @@ fn run_command(arguments: RunArgs) -> u8 {
     inner::run(&order, &mut |notice| say(notice)).unwrap_or_else(|error| {
         let code = match error {
             RunError::Unwritable { .. } => EXIT_UNWRITABLE,
+            RunError::BegunBefore { .. } => EXIT_BEGUN_BEFORE,
             RunError::Deaf(_) | RunError::Rootless(_) => EXIT_BROKEN,
         };
         fail(&error, code)

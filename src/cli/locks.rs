@@ -94,5 +94,5 @@ pub(super) fn index(campaign: &Campaign) {
     let name = short_hash(format!("{}", campaign.file.display()).as_bytes());
     // Only a convenience: the record itself is beside the campaign.
     let _ =
-        durable::write_json(&folder.join(format!("campaigns/{name}.json")), &pointer, Flush::Later);
+        durable::write_json(&folder.join(format!("campaigns/{name}.json")), &pointer, Flush::Now);
 }

@@ -28,6 +28,11 @@ impl Docker {
         self.line(["info", "--format", "{{json .}}"])
     }
 
+    /// The engine's version: the shortest question that only the engine can answer.
+    pub(crate) fn server_version(&self) -> Invocation {
+        self.line(["version", "--format", "{{.Server.Version}}"])
+    }
+
     /// The client and its plugins; the engine is not asked.
     pub(crate) fn client(&self) -> Invocation {
         self.line(["info", "--format", "{{json .ClientInfo}}"])

@@ -29,6 +29,8 @@ struct Seen {
     forgotten: usize,
     since: String,
     broken: bool,
+    /// How often the stream broke.
+    breaks: u64,
 }
 
 /// More than the containers of a campaign can have between two looks.
@@ -58,7 +60,10 @@ impl Events {
             match line.map(reply::event) {
                 Some(Ok(event)) => seen.add(event),
                 Some(Err(_)) => {}
-                None => seen.broken = true,
+                None => {
+                    seen.broken = true;
+                    seen.breaks += 1;
+                }
             }
         })?;
         *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
@@ -94,6 +99,18 @@ impl Events {
         new.find(is_end)?.exit_code
     }
 
+    /// Whether the second action happened to the container after the first, both after the mark.
+    pub(crate) fn followed(&self, mark: usize, container: &str, actions: [&str; 2]) -> bool {
+        let seen = self.lock();
+        let mut new = seen
+            .events
+            .iter()
+            .skip(mark.saturating_sub(seen.forgotten))
+            .filter(|event| event.container == container || event.name == container);
+        let mut next = |action: &str| new.any(|event| event.action == action);
+        next(actions[0]) && next(actions[1])
+    }
+
     /// Waits until `action` happened to the container after the mark; false at the deadline.
     pub(crate) async fn wait(
         &self,
@@ -111,13 +128,17 @@ impl Events {
         tokio::time::timeout(limit, polling).await.is_ok()
     }
 
-    /// Whether the stream broke since the last mark: what happened meanwhile is then unknown.
-    pub(crate) fn reconnect_if_broken(&self) -> bool {
+    /// How often the stream broke so far. Where the number is another one than before, something
+    /// may have happened that nobody saw.
+    pub(crate) fn breaks(&self) -> u64 {
+        self.lock().breaks
+    }
+
+    fn reconnect_if_broken(&self) {
         let broken = std::mem::take(&mut self.lock().broken);
         if broken && self.connect().is_err() {
             self.lock().broken = true;
         }
-        broken
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod reply;
 pub(crate) mod resolved;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use about::About;
@@ -48,6 +49,8 @@ pub(crate) struct Engine {
     pub compose_version: String,
     /// What else it says of itself.
     pub about: About,
+    /// Where it keeps images and containers, on its machine.
+    pub root: PathBuf,
 }
 
 impl Engine {
@@ -84,7 +87,7 @@ impl Engine {
         }
         let (id, version) = (machine.engine_id, machine.engine_version);
         let about = about::engine(&reply.stdout)?;
-        Ok(Self { docker, compose, id, version, compose_version, about })
+        Ok(Self { docker, compose, id, version, compose_version, about, root: machine.root })
     }
 }
 

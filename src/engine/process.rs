@@ -7,10 +7,11 @@
 
 mod feed;
 mod leave;
+mod stream;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter};
+use std::io::PipeReader;
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::ExitStatus;
@@ -28,6 +29,7 @@ use crate::cancel::Cancel;
 
 pub(crate) use feed::feed_blocking;
 pub(crate) use leave::{Ask, Leaving, Left};
+pub(crate) use stream::Stream;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,41 +241,6 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// A child that talks until it is ended. Dropping it ends it.
-#[derive(Debug)]
-pub(crate) struct Stream {
-    /// Closed by dropping, or by the kernel when this process is killed.
-    _lifeline: PipeWriter,
-}
-
-impl Stream {
-    /// Starts a command and hands each line of its output to `line`, in a thread of its own;
-    /// `line(None)` is the end.
-    ///
-    /// The command is a child of `lem run`, whose input is the lifeline: a `docker events` would
-    /// otherwise outlive a lem that is killed, for ever where nothing happens any more.
-    pub(crate) fn start(
-        invocation: &Invocation,
-        mut line: impl FnMut(Option<&str>) + Send + 'static,
-    ) -> Result<Self, EngineError> {
-        let failed = |source| not_started(invocation, source);
-        let lem = std::env::current_exe().map_err(failed)?;
-        let program = invocation.program.to_string_lossy();
-        let kept = Invocation::new(&lem, ["run", "--grace", "0", "--", &program])
-            .with(invocation.arguments.iter().map(String::as_str));
-        let (input, lifeline) = std::io::pipe().map_err(failed)?;
-        let reader = expression(&kept).stdin_file(input).stderr_null().reader().map_err(failed)?;
-        std::thread::spawn(move || {
-            for text in BufReader::new(reader).lines() {
-                let Ok(text) = text else { break };
-                line(Some(&text));
-            }
-            line(None);
-        });
-        Ok(Self { _lifeline: lifeline })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What docker answers, as values. Pure: text in, values or an error out.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -182,6 +183,8 @@ pub(crate) struct Machine {
     pub error: Option<String>,
     /// The version of the Compose plugin, where there is one.
     pub compose: Option<String>,
+    /// Where the engine keeps images and containers, on its machine.
+    pub root: PathBuf,
 }
 
 /// Parses `docker info --format '{{json .}}'`.
@@ -195,6 +198,8 @@ pub(crate) fn machine(text: &str) -> Result<Machine, Unexpected> {
         server_version: String,
         #[serde(default)]
         server_errors: Option<Vec<String>>,
+        #[serde(default)]
+        docker_root_dir: PathBuf,
         client_info: Option<Client>,
     }
     #[derive(Deserialize)]
@@ -219,6 +224,7 @@ pub(crate) fn machine(text: &str) -> Result<Machine, Unexpected> {
         engine_version: raw.server_version,
         error: raw.server_errors.and_then(|errors| errors.into_iter().next()),
         compose: compose.map(|p| p.version),
+        root: raw.docker_root_dir,
     })
 }
 

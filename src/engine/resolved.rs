@@ -30,6 +30,7 @@ pub(crate) struct Service {
     #[serde(default)]
     environment: BTreeMap<String, Option<String>>,
     healthcheck: Option<Value>,
+    logging: Option<Value>,
     #[serde(default)]
     depends_on: BTreeMap<String, Dependency>,
     deploy: Option<Value>,
@@ -159,6 +160,11 @@ impl Service {
     pub(crate) fn has_healthcheck(&self) -> bool {
         let off = |check: &Value| check.get("disable").and_then(Value::as_bool).unwrap_or(false);
         self.healthcheck.as_ref().is_some_and(|check| !check.is_null() && !off(check))
+    }
+
+    /// Whether the file says what becomes of its output.
+    pub(crate) fn says_logging(&self) -> bool {
+        self.logging.as_ref().is_some_and(|logging| !logging.is_null())
     }
 
     /// The GPUs that it may use.

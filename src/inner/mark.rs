@@ -73,6 +73,17 @@ pub(crate) enum EndReason {
     NotExecutable,
 }
 
+impl EndReason {
+    /// Whether the command, or its own limit, was what ended the run.
+    #[cfg(feature = "host")]
+    pub(crate) fn is_the_commands_own(self) -> bool {
+        match self {
+            Self::Exited | Self::TimeLimit | Self::NotFound | Self::NotExecutable => true,
+            Self::Signaled | Self::LifelineCut | Self::Stopped => false,
+        }
+    }
+}
+
 /// The run is over and its processes are gone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EndedMark {
@@ -98,6 +109,19 @@ pub(crate) struct EndedMark {
 }
 
 impl EndedMark {
+    /// Whether the command ended by itself, before anything asked it to.
+    #[cfg(feature = "host")]
+    pub(crate) fn came_first(&self) -> bool {
+        match self.reason {
+            EndReason::Exited | EndReason::NotFound | EndReason::NotExecutable => true,
+            // A signal may be one that was meant to stop it.
+            EndReason::Signaled
+            | EndReason::TimeLimit
+            | EndReason::LifelineCut
+            | EndReason::Stopped => false,
+        }
+    }
+
     /// Writes the mark durably into `dir`.
     pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
         durable::write_json(&dir.join(ENDED_FILE), self, Flush::Later)

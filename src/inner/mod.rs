@@ -32,6 +32,9 @@ pub(crate) const MARKER: &str = "LEM_RUN_ID";
 pub(crate) const EXIT_SURVIVORS: u8 = 4;
 /// The exit code of `lem run` when it can't write to the results directory: nothing was started.
 pub(crate) const EXIT_UNWRITABLE: u8 = 119;
+
+/// The exit code of `lem run` when the run was begun before, in this place.
+pub(crate) const EXIT_BEGUN_BEFORE: u8 = 118;
 /// The exit code of `lem run` when the time limit ended the command.
 pub(crate) const EXIT_TIME_LIMIT: u8 = 124;
 /// The exit code when the inner lem itself could not work, for a reason with no code of its own.

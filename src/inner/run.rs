@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::mark::{EndedMark, StartedMark};
+use super::mark::{EndedMark, STARTED_FILE, StartedMark};
 use super::oom;
 use super::reach::Reach;
 use super::sweep::{Swept, sweep};
 use super::tree::{self, RootError, Tree};
 use super::verdict::Verdict;
 use super::wake::{Wake, WakeError, Woken};
+use crate::durable;
 
 /// What to run, and under which limits.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Order {
     pub(crate) run: Option<String>,
     /// The results directory; without one no mark is written.
     pub(crate) dir: Option<PathBuf>,
+    /// Where the command was asked to leave its result.
+    pub(crate) result: Option<PathBuf>,
     pub(crate) time_limit: Option<Duration>,
     /// Between TERM and KILL.
     pub(crate) grace: Duration,
@@ -42,6 +45,9 @@ pub(crate) enum RunError {
     /// The started mark can't be written, so neither could the results.
     #[error("cannot write the results of this run to `{}`", dir.display())]
     Unwritable { dir: PathBuf, source: io::Error },
+    /// Somebody restarted the container: the command would do its work a second time.
+    #[error("this run has begun before (`{}` is there), so it is not begun again", mark.display())]
+    BegunBefore { mark: PathBuf },
     /// Without signals no end would be noticed.
     #[error(transparent)]
     Deaf(#[from] WakeError),
@@ -74,6 +80,11 @@ pub(crate) fn run(order: &Order, tell: &mut dyn FnMut(&dyn Error)) -> Result<u8,
     let wake = Wake::new()?;
     let mut tree = Tree::new()?;
     if let Some(dir) = &order.dir {
+        // Whoever starts another try puts the marks of the last one aside.
+        let mark = dir.join(STARTED_FILE);
+        if mark.symlink_metadata().is_ok() {
+            return Err(RunError::BegunBefore { mark });
+        }
         StartedMark::of_this_process(order.run.as_deref())
             .write(dir)
             .map_err(|source| RunError::Unwritable { dir: dir.clone(), source })?;
@@ -96,7 +107,7 @@ pub(crate) fn run(order: &Order, tell: &mut dyn FnMut(&dyn Error)) -> Result<u8,
     }
     if let Some(dir) = &order.dir {
         let oom_kills = oom::kills().saturating_sub(oom_before);
-        write_end(dir, &ended(order, &verdict, &tree, &swept, oom_kills), tell);
+        write_end(order, dir, &ended(order, &verdict, &tree, &swept, oom_kills), tell);
     }
     Ok(verdict.exit_code())
 }
@@ -160,8 +171,19 @@ fn ended(
     }
 }
 
-fn write_end(dir: &Path, mark: &EndedMark, tell: &mut dyn FnMut(&dyn Error)) {
-    if let Err(source) = mark.write(dir) {
+fn write_end(order: &Order, dir: &Path, mark: &EndedMark, tell: &mut dyn FnMut(&dyn Error)) {
+    // Who finds the mark after a power cut must find the result too.
+    let kept = order.result.as_deref().map_or(Ok(()), keep);
+    if let Err(source) = kept.and_then(|()| mark.write(dir)) {
         tell(&Notice::EndUnwritable { dir: dir.to_owned(), source });
     }
+}
+
+/// Puts a result on the disk, if there is one.
+fn keep(result: &Path) -> io::Result<()> {
+    // A pipe of that name would be waited for.
+    if !result.symlink_metadata().is_ok_and(|it| it.is_file()) {
+        return Ok(());
+    }
+    durable::keep(&std::fs::File::open(result)?, result)
 }

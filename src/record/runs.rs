@@ -218,6 +218,15 @@ impl Store {
             .map_err(|source| self.query_error(source))
     }
 
+    /// Every result that is recorded, of whatever campaign.
+    pub(crate) fn results(&mut self) -> Result<Vec<String>, RecordError> {
+        runs::table
+            .filter(runs::result.is_not_null())
+            .select(runs::result.assume_not_null())
+            .load(&mut self.connection)
+            .map_err(|source| self.query_error(source))
+    }
+
     /// What the completed runs of a campaign took, by strategy.
     pub(crate) fn taken(&mut self, campaign: &str) -> Result<Vec<Taken>, RecordError> {
         use diesel::dsl::{count_star, sum};

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::schema::{campaigns, experiments};
 use super::versions::{self, Version};
 use super::{Amendment, CampaignState, Instance, PlannedRun, RecordedExperiment};
+use crate::room;
 
 /// The record can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,8 @@ pub(crate) enum RecordError {
     NoFolder { path: PathBuf, source: std::io::Error },
     #[error("cannot read or write the record `{}`", path.display())]
     Query { path: PathBuf, source: diesel::result::Error },
+    #[error("there is no room left for the record `{}` ({free} free)", path.display())]
+    Full { path: PathBuf, free: String, source: diesel::result::Error },
     #[error("the record `{}` is damaged", path.display())]
     Damaged { path: PathBuf, source: diesel::result::Error },
     #[error("the record `{}` was written by a newer lem", path.display())]
@@ -36,6 +39,9 @@ impl RecordError {
         matches!(self, Self::Damaged { .. } | Self::Unknown { .. })
     }
 }
+
+/// More than `SQLite` wants at once.
+const SIGN: usize = 64 * 1024;
 
 /// An open record.
 pub(crate) struct Store {
@@ -306,6 +312,15 @@ pub(super) fn of_query(path: &Path, source: diesel::result::Error) -> RecordErro
     let senseless = matches!(source, diesel::result::Error::DeserializationError(_));
     if senseless || DAMAGE.iter().any(|damage| words.contains(damage)) {
         return RecordError::Damaged { path, source };
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    // A log or an index that can't be made larger is an input or output error, as others are.
+    let perhaps = ["disk I/O error", "unable to open database file"];
+    let perhaps = perhaps.iter().any(|complaint| words.contains(complaint));
+    let takes_no_more =
+        || room::try_writing(folder, SIGN).is_err_and(|error| room::is_full(&error));
+    if words.contains("disk is full") || (perhaps && takes_no_more()) {
+        return RecordError::Full { free: room::free(folder), path, source };
     }
     RecordError::Query { path, source }
 }

@@ -45,6 +45,27 @@ fn ctrl_c_ends_everything_and_a_resume_does_what_is_missing() {
 }
 
 #[test]
+fn ctrl_c_after_a_command_has_ended_leaves_it_its_verdict() {
+    let scene = Scene::without_containers();
+    // It leaves a process behind that takes its time: until that is gone, the run is not over.
+    let slow =
+        "sh -c \"trap 'touch asked' TERM; touch there; while [ ! -e $GO ]; do sleep 0.05; done\"";
+    let script = format!(
+        "export GO; {slow} & until [ -e there ]; do sleep 0.05; done; echo '{{}}' >result.json"
+    );
+    scene.scripts(&[&script, "true"], "stop_grace_period: 60s, require_result: true");
+    let mut lem = scene.start(&WORDS);
+    eventually("what the command left is asked to end", || {
+        scene.runs("nightly").first().filter(|run| run.join("asked").exists()).map(|_| ())
+    });
+
+    lem.signal(Signal::SIGINT);
+    lem.event("stopping");
+    let_go(&scene);
+    assert_eq!(lem.wait().expect(130).verdicts(), ["completed"]);
+}
+
+#[test]
 fn a_lem_that_is_killed_takes_its_run_with_it() {
     let scene = Scene::without_containers();
     let mut run = Stubborn::start(&scene, &WORDS);

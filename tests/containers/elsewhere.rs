@@ -7,8 +7,8 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
+use crate::support::address::Address;
 use crate::support::gpu::FakeGpu;
-use crate::support::proxy::Proxy;
 use crate::support::scene::campaign_words;
 use crate::support::{Running, Scene, Strategy, Stubborn, engine, in_both_strategies};
 
@@ -45,28 +45,28 @@ fn far(scene: &Scene, folder: Option<&str>) {
 }
 
 /// `lem campaign` with an engine at an address.
-fn campaign(scene: &Scene, strategy: Strategy, proxy: &Proxy) -> Command {
+fn campaign(scene: &Scene, strategy: Strategy, address: &Address) -> Command {
     let mut lem = scene.command(&campaign_words(strategy));
     let path = std::env::var_os("PATH").unwrap();
     let folders = [scene.path("bin")].into_iter().chain(std::env::split_paths(&path));
     lem.env("PATH", std::env::join_paths(folders).unwrap());
-    lem.env("DOCKER_HOST", proxy.address());
+    lem.env("DOCKER_HOST", address.for_docker_host());
     lem
 }
 
 fn an_engine_of_this_machine_is_one_whatever_its_address_is(strategy: Strategy) {
-    let (scene, proxy) = (Scene::new(), Proxy::start());
+    let (scene, address) = (Scene::new(), Address::start());
     scene.bench();
     scene.scripts(&["test -x /.lem/lem && echo '{}' >result.json"], "require_result: true");
 
-    let ended = Running::start(&mut campaign(&scene, strategy, &proxy)).wait().expect(0);
+    let ended = Running::start(&mut campaign(&scene, strategy, &address)).wait().expect(0);
 
     assert_eq!(ended.verdicts(), ["completed"]);
     assert!(!ended.stderr.contains("inner lem"), "{}", ended.stderr);
 }
 
 fn runs_on_another_machine_have_their_results_on_a_shared_folder(strategy: Strategy) {
-    let (scene, proxy) = (Scene::new(), Proxy::start());
+    let (scene, address) = (Scene::new(), Address::start());
     scene.bench();
     far(&scene, None);
     scene.scripts(
@@ -74,10 +74,10 @@ fn runs_on_another_machine_have_their_results_on_a_shared_folder(strategy: Strat
         "require_result: true",
     );
 
-    let ended = Running::start(&mut campaign(&scene, strategy, &proxy)).wait().expect(1);
+    let ended = Running::start(&mut campaign(&scene, strategy, &address)).wait().expect(1);
 
     assert_eq!(ended.verdicts(), ["completed", "failed"]);
-    ended.says(&[&format!("the engine at {} is another machine", proxy.address())]);
+    ended.says(&[&format!("the engine at {} is another machine", address.for_docker_host())]);
     let left = scene.listing().into_iter().filter(|path| path.to_string_lossy().contains("shared"));
     assert_eq!(left.count(), 0, "nothing is left of the look");
     assert_eq!(engine::owned(&scene.project), []);
@@ -86,12 +86,12 @@ fn runs_on_another_machine_have_their_results_on_a_shared_folder(strategy: Strat
 fn results_that_the_other_machine_does_not_have_end_the_campaign_before_it_starts_anything(
     strategy: Strategy,
 ) {
-    let (scene, proxy) = (Scene::new(), Proxy::start());
+    let (scene, address) = (Scene::new(), Address::start());
     scene.bench();
     far(&scene, Some("/a/folder/of/here"));
     scene.scripts(&["true"], "");
 
-    let ended = Running::start(&mut campaign(&scene, strategy, &proxy)).wait().expect(3);
+    let ended = Running::start(&mut campaign(&scene, strategy, &address)).wait().expect(3);
 
     let results = scene.path("results/nightly");
     ended.says(&[
@@ -103,11 +103,11 @@ fn results_that_the_other_machine_does_not_have_end_the_campaign_before_it_start
 }
 
 fn ctrl_c_ends_a_run_on_another_machine(strategy: Strategy) {
-    let (scene, proxy) = (Scene::new(), Proxy::start());
+    let (scene, address) = (Scene::new(), Address::start());
     scene.bench();
     far(&scene, None);
     let mut run =
-        Stubborn::of(&scene, &mut campaign(&scene, strategy, &proxy), "stop_grace_period: 1s");
+        Stubborn::of(&scene, &mut campaign(&scene, strategy, &address), "stop_grace_period: 1s");
 
     run.lem.signal(Signal::SIGINT);
     run.leaves_nothing();
@@ -118,14 +118,14 @@ fn ctrl_c_ends_a_run_on_another_machine(strategy: Strategy) {
 
 #[test]
 fn the_gpus_of_this_machine_are_no_business_of_an_engine_elsewhere() {
-    let (scene, proxy, gpu) = (Scene::new(), Proxy::start(), FakeGpu::idle(1));
+    let (scene, address, gpu) = (Scene::new(), Address::start(), FakeGpu::idle(1));
     // All runtimes are the engine's usual one; only what the file says counts here.
     scene.services("  bench: {image: <busybox>, network_mode: none, environment: {NVIDIA_VISIBLE_DEVICES: all}}\n");
     far(&scene, None);
     scene.scripts(&["true"], "");
     gpu.set(0, "used_mib", 81_920.into());
 
-    let mut lem = campaign(&scene, Strategy::Ephemeral, &proxy);
+    let mut lem = campaign(&scene, Strategy::Ephemeral, &address);
     let ended = Running::start(gpu.furnish(&mut lem)).wait().expect(0);
 
     assert_eq!(ended.verdicts(), ["completed"]);

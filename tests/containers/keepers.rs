@@ -7,6 +7,8 @@ use crate::support::stubborn::let_go;
 use crate::support::{
     Ended, Scene, Strategy, Stubborn, engine, eventually, in_both_strategies, processes,
 };
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 in_both_strategies!(
     a_shell_tells_every_end_of_a_run,
@@ -20,6 +22,10 @@ in_both_strategies!(
     a_shell_ends_its_run_when_lem_is_killed_and_a_resume_finishes,
     a_resume_ends_what_nobody_kept_when_lem_was_killed,
     the_default_command_needs_a_lem_in_the_image,
+    a_second_ctrl_c_takes_the_grace_away_whoever_keeps_the_run,
+    a_second_try_meets_nothing_of_the_first,
+    a_run_that_says_nothing_is_ended_whoever_keeps_it,
+    a_dry_run_piped_into_a_shell_does_the_runs,
 );
 
 const RESUME: [&str; 4] = ["resume", "--yes", "--json", "campaign.yaml"];
@@ -231,4 +237,80 @@ fn a_container_build_is_not_missed_where_no_service_wants_it() {
     let mut lem = scene.command(&campaign_words(Strategy::Ephemeral));
     lem.env("LEM_CONTAINER_BIN", scene.path("nowhere"));
     crate::support::Running::start(&mut lem).wait().expect(0);
+}
+
+fn a_second_ctrl_c_takes_the_grace_away_whoever_keeps_the_run(strategy: Strategy) {
+    for scene in [shell(), nobody()] {
+        let mut run = Stubborn::with(&scene, &campaign_words(strategy), "stop_grace_period: 1h");
+
+        run.signal_twice(Signal::SIGINT);
+
+        run.leaves_nothing();
+        assert_eq!(run.lem.wait().expect(130).verdicts(), ["completed", "interrupted"]);
+        assert_eq!(engine::containers(&scene.project), []);
+    }
+}
+
+fn a_second_try_meets_nothing_of_the_first(strategy: Strategy) {
+    for scene in [shell(), nobody()] {
+        let script = "[ -e second ] && exit 0; touch second; trap '' TERM; sleep 1000";
+        scene.scripts(
+            &[script],
+            "timeout: 1s, stop_grace_period: 0, retry: {max_attempts: 2, base_delay: 0.1s, on: [timed_out]}",
+        );
+
+        let ended = scene.campaign(strategy, &[]).expect(0);
+
+        assert_eq!(ended.verdicts(), ["timed_out", "completed"]);
+        let run = &scene.runs("nightly")[0];
+        assert!(run.join("started-a1.json").exists() && run.join("ended.json").exists());
+        assert_eq!(engine::containers(&scene.project), []);
+    }
+}
+
+fn a_run_that_says_nothing_is_ended_whoever_keeps_it(strategy: Strategy) {
+    for scene in [shell(), nobody()] {
+        scene.scripts(&["echo something; sleep 1000"], "idle_timeout: 1s, stop_grace_period: 0");
+
+        let ended = scene.campaign(strategy, &[]).expect(1);
+
+        assert_eq!(ended.verdicts(), ["idle"]);
+        assert_eq!(engine::containers(&scene.project), []);
+    }
+}
+
+fn a_dry_run_piped_into_a_shell_does_the_runs(strategy: Strategy) {
+    for scene in [shell(), nobody()] {
+        scene.scripts(&["echo \"it's $((1 + 1))\" >said", "exit 3"], "");
+        let words =
+            ["campaign", "campaign.yaml", "--dry-run", "--container-strategy", strategy.word()];
+        let script = scene.lem(&words).expect(0).stdout;
+
+        let mut sh = Command::new("sh");
+        let sh = scene.furnish(&mut sh).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut sh = sh.spawn().unwrap();
+        sh.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        let output = sh.wait_with_output().unwrap();
+
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "one run fails: {complaint}\n{script}");
+        let said = scene.runs("nightly").iter().filter(|run| run.join("said").exists()).count();
+        assert_eq!(said, 1, "{complaint}");
+        assert_eq!(engine::containers(&scene.project), []);
+    }
+}
+
+#[test]
+fn what_nobody_keeps_is_reaped_when_its_lem_is_dead() {
+    let scene = nobody();
+    scene.scripts(&["touch here; sleep 1000"], "");
+    let mut lem = scene.start_campaign(Strategy::Ephemeral, &[]);
+    eventually("the run has begun", || {
+        scene.runs("nightly").first()?.join("here").exists().then_some(())
+    });
+    lem.kill();
+
+    scene.lem(&["reap", &scene.project]).expect(75).says(&["`--force` removes it"]);
+    scene.lem(&["reap", "--force", &scene.project]).expect(0);
+    assert_eq!(engine::owned(&scene.project), []);
 }

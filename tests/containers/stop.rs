@@ -1,7 +1,8 @@
 //! Ctrl-C, `kill` and `kill -9` in the middle of a run: what it started is gone, and a resume does
 //! what is missing.
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::support::scene::campaign_words;
 use crate::support::stubborn::let_go;
@@ -70,5 +71,27 @@ fn a_lem_that_is_killed_takes_its_run_with_it_and_a_resume_finishes(strategy: St
     let resumed = scene.lem(&RESUME).expect(0);
     assert_eq!(resumed.started(), [2, 3]);
     assert_eq!(resumed.summary()["completed"], 3);
+    assert_eq!(engine::containers(&scene.project), []);
+}
+
+#[test]
+fn who_listens_to_events_ends_also_when_its_keeper_is_killed() {
+    let scene = Scene::new();
+    let mut run = stubborn(&scene, Strategy::Persistent);
+    let keeper = eventually("somebody listens to events", || {
+        let mut keepers = processes::children(run.lem.pid()).into_iter();
+        keepers.find(|pid| processes::command_line(*pid).contains(" events "))
+    });
+    let listener = eventually("the client is there", || {
+        processes::children(keeper).into_iter().find(|pid| processes::name(*pid) == "docker")
+    });
+
+    kill(Pid::from_raw(keeper.try_into().unwrap()), Signal::SIGKILL).unwrap();
+    eventually("its listener is gone", || {
+        processes::command_line(listener).is_empty().then_some(())
+    });
+
+    run.lem.signal(Signal::SIGINT);
+    run.lem.wait().expect(130);
     assert_eq!(engine::containers(&scene.project), []);
 }

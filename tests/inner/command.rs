@@ -60,6 +60,7 @@ fn a_missing_command_is_127_and_one_that_cannot_be_executed_is_126() {
     ];
     for (word, code, reason, message) in cases {
         let dir = scene.path("");
+        let _ = std::fs::remove_file(scene.path("started.json"));
         let output = output(scene.lem(&["run", "--dir", dir.to_str().unwrap(), "--", &word]));
         assert_eq!(output.status.code(), Some(code), "{word}");
         assert_eq!(scene.ended()["reason"], reason, "{word}");
@@ -160,9 +161,22 @@ fn a_lifeline_that_is_closed_from_the_start_starts_nothing() {
     assert_eq!(scene.ended()["reason"], "lifeline_cut");
     assert!(!scene.path("proof").exists());
 
+    let scene = Scene::new("never-closed");
     let mut command = scene.run(&["--no-lifeline"], "touch $T/proof");
     assert!(command.stdin(Stdio::null()).status().unwrap().success());
     assert!(scene.path("proof").exists());
+}
+
+#[test]
+fn a_run_that_has_begun_before_is_not_begun_again() {
+    let scene = Scene::new("twice");
+    assert!(output(scene.run(&[], "touch $T/proof")).status.success());
+    std::fs::remove_file(scene.path("proof")).unwrap();
+    let again = output(scene.run(&[], "touch $T/proof"));
+    assert_eq!(again.status.code(), Some(118));
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(said.contains("has begun before"), "{said}");
+    assert!(!scene.path("proof").exists());
 }
 
 #[test]

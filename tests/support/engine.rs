@@ -1,5 +1,6 @@
 //! The engine's side: what docker shows of a project, and the removal of what a test left.
 
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// A container as `docker ps` shows it.
@@ -47,6 +48,13 @@ pub(crate) fn networks(project: &str) -> Vec<String> {
     let filter = format!("label=com.docker.compose.project={project}");
     let names = docker(&["network", "ls", "--filter", &filter, "--format", "{{.Name}}"]);
     names.lines().map(str::to_owned).collect()
+}
+
+/// Where the engine listens.
+pub(crate) fn socket() -> PathBuf {
+    let host = docker(&["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]);
+    let path = host.trim().strip_prefix("unix://");
+    PathBuf::from(path.unwrap_or_else(|| panic!("the engine is not on this machine: {host}")))
 }
 
 /// What `docker` answers; the test fails if it refuses.

@@ -4,6 +4,9 @@
 // Each test crate uses its own part.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+pub(crate) mod address;
+pub(crate) mod cut;
+pub(crate) mod daemon;
 pub(crate) mod detached;
 pub(crate) mod ended;
 pub(crate) mod engine;
@@ -13,11 +16,13 @@ pub(crate) mod processes;
 pub(crate) mod proxy;
 pub(crate) mod running;
 pub(crate) mod scene;
+pub(crate) mod small_disk;
 pub(crate) mod stubborn;
 pub(crate) mod wait;
 pub(crate) mod webhook;
 
 pub(crate) use ended::Ended;
+pub(crate) use proxy::{Proxy, Way};
 pub(crate) use running::Running;
 pub(crate) use scene::{Scene, Strategy};
 pub(crate) use stubborn::Stubborn;

@@ -68,6 +68,26 @@ impl Running {
         Ended { code: status.code(), stdout: self.read("stdout"), stderr: self.read("stderr") }
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for its end, whatever it said: very much, perhaps.
+    #[track_caller]
+    pub(crate) fn wait_for_code(&mut self) -> Option<i32> {
+        within(LIMIT, "lem ends", || self.child.try_wait().unwrap()).code()
+    }
+
+    /// Bytes on its standard output so far.
+    pub(crate) fn stdout_length(&self) -> u64 {
+        std::fs::metadata(self.output.path().join("stdout")).unwrap().len()
+    }
+
+    /// Bytes on its standard error so far.
+    pub(crate) fn stderr_length(&self) -> u64 {
+        std::fs::metadata(self.output.path().join("stderr")).unwrap().len()
+    }
+
     /// Ends it as the kernel would for lack of memory: it can do nothing about it.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::unistd::{getegid, geteuid};
 use tempfile::TempDir;
 
+use super::daemon::Daemon;
 use super::{Ended, Running, engine, images};
 
 /// How a campaign uses containers.
@@ -34,6 +35,8 @@ pub(crate) struct Scene {
     in_containers: bool,
     /// What runs the scripts.
     shell: OnceLock<&'static str>,
+    /// The engine that its lems use, if it is not everyone's.
+    host: Option<String>,
 }
 
 impl Scene {
@@ -49,6 +52,13 @@ impl Scene {
         scene
     }
 
+    /// For campaigns on an engine of the test's own.
+    pub(crate) fn on(daemon: &Daemon) -> Self {
+        let mut scene = Self::new();
+        scene.host = Some(daemon.host());
+        scene
+    }
+
     /// For everything else.
     pub(crate) fn without_containers() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -59,6 +69,7 @@ impl Scene {
             project,
             in_containers: false,
             shell: OnceLock::new(),
+            host: None,
         };
         // Pauses are for hardware.
         scene.write(
@@ -67,6 +78,12 @@ impl Scene {
              docker: {compose_file: compose.yaml}\n",
         );
         scene
+    }
+
+    /// Leaves the folder for a person to look at.
+    pub(crate) fn keep(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
     }
 
     /// A number that no other scene has.
@@ -190,6 +207,7 @@ impl Scene {
             }
         }
         command.envs(inner.map(|inner| ("LEM_CONTAINER_BIN", inner)));
+        command.envs(self.host.as_ref().map(|host| ("DOCKER_HOST", host)));
         command
             .current_dir(self.folder.path())
             .env("LEM_STATE_DIR", self.path("machine"))

@@ -72,6 +72,8 @@ pub(crate) struct DockerKeys {
     pub hold_command: Option<Vec<String>>,
     /// How long services may take to be running and healthy. Default 10 min.
     pub health_timeout: Option<Time>,
+    /// How long an engine that went away or doesn't answer is waited for. Default 10 min.
+    pub engine_timeout: Option<Time>,
     /// Variables of your shell that reach the experiments, by name only. Default: `HF_TOKEN` and
     /// `HUGGING_FACE_HUB_TOKEN`.
     pub pass_environment: Option<Vec<String>>,

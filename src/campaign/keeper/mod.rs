@@ -139,8 +139,8 @@ impl Keeper {
             Self::InnerLem => "nothing",
             Self::Shell => "its own `sh` keeps the runs; no memory figures",
             Self::Nobody => {
-                "its image has no `sh`, so lem keeps the runs from outside: they go on when lem is \
-                 killed, and what they leave behind in a held container stays"
+                "its image has no `sh` with the usual programs, so lem keeps the runs from outside: \
+                 they go on when lem is killed, and what they leave behind in a held container stays"
             }
         }
     }

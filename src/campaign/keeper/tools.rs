@@ -12,7 +12,7 @@ use crate::engine::process::{Exit, Reply, capture};
 /// A container that starts and ends, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What an image brings.
+/// What an image brings: a shell that is of use, and a `lem`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tools {
     pub sh: bool,
@@ -34,17 +34,29 @@ pub(crate) async fn ask(
         let reply = capture(&line, LIMIT, cancel).await?;
         started(&reply, &line).map(|started| (started, reply))
     };
-    let (sh, reply) = starts("sh", &["-c", "command -v lem || :"]).await?;
+    let (sh, reply) = starts("sh", &["-c", &question()]).await?;
     let lem =
         if sh { !reply.stdout.trim().is_empty() } else { starts("lem", &["--version"]).await?.0 };
     Ok(Tools { sh, lem })
 }
 
-/// Whether the program was there. What else keeps a container from starting is an error.
+/// What the script in a shell starts.
+const NEEDED: [&str; 4] = ["date", "grep", "mv", "sleep"];
+/// The exit code of a shell that finds one of them missing.
+const UNUSABLE: i32 = 90;
+
+/// Where `lem` is, if the shell has what it needs.
+fn question() -> String {
+    let needed = NEEDED.map(|name| format!("command -v {name} >/dev/null")).join(" && ");
+    format!("{needed} || exit {UNUSABLE}; command -v lem || :")
+}
+
+/// Whether the program was there, and all that it needs. What else keeps a container from starting is an error.
 fn started(reply: &Reply, line: &Invocation) -> Result<bool, EngineError> {
     let absent = ["executable file not found", "no such file or directory", "permission denied"];
     match reply.exit {
         Exit::Code(0) => Ok(true),
+        Exit::Code(UNUSABLE) => Ok(false),
         Exit::Code(126 | 127) if absent.iter().any(|words| reply.stderr.contains(words)) => {
             Ok(false)
         }
@@ -68,6 +80,7 @@ mod tests {
                        failed: exec: \"sh\": executable file not found in $PATH: unknown.";
         assert!(answer(0, "").unwrap());
         assert!(!answer(127, missing).unwrap());
+        assert!(!answer(UNUSABLE, "").unwrap());
         assert!(
             answer(125, "docker: Error response from daemon: no space left on device").is_err()
         );

@@ -1,12 +1,15 @@
 //! Runs as their folders tell them: what the marks prove, and nothing else.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::campaign::error::CampaignError;
+use crate::campaign::result_search::Search;
 use crate::campaign::run_facts::Facts;
 use crate::campaign::run_folder;
 use crate::campaign::verdict::{self, Evidence, Verdict};
@@ -17,6 +20,11 @@ use crate::foreign_file;
 use crate::inner::mark::{ENDED_FILE, EndReason, EndedMark, STARTED_FILE, StartedMark};
 use crate::record::{Known, Outcome, RunState};
 use crate::yaml;
+
+/// Clocks of files are coarse, and a run's own files come before its command.
+const SLACK: Duration = Duration::from_secs(1);
+/// The longest that the end of a run takes after that of its command, if the clock is right.
+const LONGEST_SWEEP: Duration = Duration::from_secs(600);
 
 /// A run of which there is a folder.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,7 +114,8 @@ pub(crate) enum Required {
     No,
 }
 
-fn read(folder: &Path, result: Required) -> Option<FoundRun> {
+/// The run of a folder, if it is one.
+pub(crate) fn read(folder: &Path, result: Required) -> Option<FoundRun> {
     let run = folder.file_name()?.to_str()?.to_owned();
     let position = position(&run)?;
     // A pipe of that name would be waited for.
@@ -138,7 +147,14 @@ fn outcome(
     required: Required,
 ) -> Option<Outcome> {
     let began = started.map_or(ended.ended_at, |mark| mark.started_at);
-    let file = run_folder::find_result(folder, run, folder, SystemTime::from(began));
+    let file = Search {
+        folder: folder.to_owned(),
+        run: run.to_owned(),
+        elsewhere: folder.to_owned(),
+        since: began_at_latest(began, ended),
+        taken: Arc::default(),
+    }
+    .find();
     let code = ended.exit_code.or(ended.signal.map(|signal| 128 + signal));
     let log = folder.join(run_folder::LOG);
     let verdict = verdict::judge(&Evidence {
@@ -147,6 +163,7 @@ fn outcome(
         ended: Some(ended),
         exit: Exit::Code(code.unwrap_or_default()),
         oom: false,
+        outage: false,
         last_lines: &last_lines(&log, 20).join("\n"),
         result: file.is_some(),
         result_required: required == Required::Yes,
@@ -163,14 +180,28 @@ fn outcome(
         verdict: verdict.word().to_owned(),
         exit_code: code,
         ended_at: time(ended.ended_at),
-        seconds: ended.ended_at.duration_since(began).as_secs_f64().max(0.0),
+        seconds: seconds(began, ended),
         command_seconds: Some(ended.wall_seconds),
         result: file.map(|path: PathBuf| path.to_string_lossy().into_owned()),
         ..Outcome::interrupted(String::new())
     })
 }
 
-fn time(timestamp: jiff::Timestamp) -> String {
+/// From the start of the run to its end; of a clock that was set meanwhile, the command's own time.
+fn seconds(began: Timestamp, ended: &EndedMark) -> f64 {
+    let seconds = ended.ended_at.duration_since(began).as_secs_f64();
+    let plausible = ended.wall_seconds..ended.wall_seconds + LONGEST_SWEEP.as_secs_f64();
+    if plausible.contains(&seconds) { seconds } else { ended.wall_seconds }
+}
+
+/// When the run began at the latest, should the clock have been set back while it ran.
+fn began_at_latest(began: Timestamp, ended: &EndedMark) -> SystemTime {
+    let lasted = Duration::try_from_secs_f64(ended.wall_seconds).unwrap_or_default();
+    let by_its_end = SystemTime::from(ended.ended_at).checked_sub(lasted + SLACK);
+    SystemTime::from(began).min(by_its_end.unwrap_or(SystemTime::UNIX_EPOCH))
+}
+
+fn time(timestamp: Timestamp) -> String {
     timestamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod found;
 pub(crate) mod manifest;
 pub(crate) mod repair;
 pub(crate) mod select;
+pub(crate) mod unseen;
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,19 +1,21 @@
 //! What a try that ended leaves: its verdict in the record, its event, and whether to go on.
 
-use std::time::SystemTime;
+use std::path::PathBuf;
 
 use super::Runner;
+use super::tries::MOST_OUTAGES;
 use crate::campaign::attempt::Attempt;
+use crate::campaign::clock::Moment;
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::Event;
 use crate::campaign::outcome::outcome;
 use crate::campaign::plan::Run;
+use crate::campaign::retry::Again;
 use crate::campaign::run_folder;
 use crate::campaign::settings::RunnerKind;
-use crate::campaign::verdict::{self, Evidence, Verdict};
+use crate::campaign::verdict::{self, Evidence, Stopped, Verdict};
 use crate::campaign::watch::{Observed, last_lines};
 use crate::engine::process::Exit;
-use crate::foreign_file;
 use crate::inner::EXIT_UNWRITABLE;
 use crate::record::Outcome;
 
@@ -23,31 +25,24 @@ impl Runner<'_> {
         &mut self,
         run: Run,
         attempt: &Attempt,
-        (began, observed): (SystemTime, &Observed),
+        (began, observed): (Moment, &Observed),
+        result: Option<PathBuf>,
         again: bool,
-    ) -> Result<Verdict, CampaignError> {
+    ) -> Result<(Verdict, Again), CampaignError> {
         let lines = last_lines(&observed.log, 20);
-        let result = run_folder::find_result(
-            &attempt.folder,
-            &attempt.run,
-            &self.settings.results_dir,
-            began,
-        );
-        if let Some(file) = result.as_ref().and_then(|path| foreign_file::open(path).ok()) {
-            // The record says that there is a result; after a power cut there must be one.
-            let _ = file.sync_all();
-        }
         let verdict = verdict::judge(&Evidence {
             stopped: observed.stopped,
             started: observed.started.is_some(),
             ended: observed.ended.as_ref(),
             exit: observed.exit,
             oom: observed.oom,
+            outage: observed.outage,
             last_lines: &lines.join("\n"),
             result: result.is_some(),
             result_required: self.settings.require_result,
         });
-        let retried = again && self.settings.retry.on.contains(&verdict);
+        let again = self.again(verdict, observed, again);
+        let retried = again != Again::No;
         let outcome = Outcome {
             gap_seconds: Some(if retried {
                 // The next try of the run has the same pause before it.
@@ -56,18 +51,19 @@ impl Runner<'_> {
                 std::mem::take(&mut self.seen.gap)
             }),
             gate_seconds: Some(std::mem::take(&mut self.seen.gate)),
-            idle_seconds: self.idle(observed),
+            idle_seconds: self.idle(began, observed),
             ..outcome(verdict, observed, result.as_deref(), retried)
         };
         self.store.run_ended(&self.instance.id, run.position, &outcome)?;
         self.count(&outcome);
         let failed = verdict != Verdict::Completed;
         let unreadable = result.is_none() && attempt.folder.join(run_folder::RESULT).exists();
-        let hint = match verdict {
-            Verdict::Completed | Verdict::NoResult if unreadable => {
+        let hint = match (verdict, observed.stopped) {
+            (Verdict::Killed, Some(Stopped::Disturbed(what))) => Some(what.hint()),
+            (Verdict::Completed | Verdict::NoResult, _) if unreadable => {
                 Some("result.json is there, but it is not JSON of this run")
             }
-            other => other.hint(&lines),
+            _ => verdict.hint(&lines),
         };
         (self.report)(Event::RunEnded {
             run: attempt.run.clone(),
@@ -91,16 +87,29 @@ impl Runner<'_> {
             self.strategy.lost_gpu(attempt);
         }
         self.after(verdict, attempt, observed)?;
-        Ok(verdict)
+        Ok((verdict, again))
+    }
+
+    /// What follows a try with this verdict; `may`: there is one left that counts.
+    fn again(&self, verdict: Verdict, observed: &Observed, may: bool) -> Again {
+        let lost = verdict == Verdict::EngineLost;
+        if lost && observed.started.is_none() && self.seen.outages + 1 < MOST_OUTAGES {
+            Again::ForFree
+        } else if may && self.settings.retry.on.contains(&verdict) {
+            Again::Retry
+        } else {
+            Again::No
+        }
     }
 
     /// How long nothing of the campaign had been on the GPU when the command began. Both marks are
-    /// written by the clock of this machine.
-    fn idle(&mut self, observed: &Observed) -> Option<f64> {
-        let ended = observed.ended.as_ref().map(|mark| mark.ended_at);
+    /// written by the clock of this machine, which may have been set in between.
+    fn idle(&mut self, began: Moment, observed: &Observed) -> Option<f64> {
+        let ended = observed.ended.as_ref().map(|mark| (mark.ended_at, Moment::now()));
         let before = std::mem::replace(&mut self.seen.command_ended, ended);
-        let idle = observed.started.as_ref()?.started_at.duration_since(before?).as_secs_f64();
-        let idle = idle.max(0.0);
+        let (ended, seen) = before?;
+        let idle = observed.started.as_ref()?.started_at.duration_since(ended).as_secs_f64();
+        let idle = (idle - seen.step_until(&began)).max(0.0);
         self.time.idle += idle;
         Some(idle)
     }
@@ -120,7 +129,6 @@ impl Runner<'_> {
     ) -> Result<(), CampaignError> {
         self.check_cancel()?;
         match (verdict, observed.exit) {
-            (Verdict::EngineLost, _) => Err(CampaignError::EngineLost { run: attempt.run.clone() }),
             (Verdict::NotStarted, Exit::Code(code))
                 if code == i32::from(EXIT_UNWRITABLE)
                     && self.settings.runner == RunnerKind::Docker =>

@@ -1,15 +1,21 @@
 //! The loop: pause, start, watch, judge, record, again.
 
 mod conclude;
+mod result;
 mod tries;
 
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::clock::Moment;
 use super::error::CampaignError;
 use super::event::{Event, TimeSpent};
 use super::gate::Gate;
 use super::instance::Instance;
 use super::plan::{Plan, Run};
+use super::results_place::ResultsPlace;
 use super::run_facts::Origin;
 use super::settings::Settings;
 use super::strategy::Strategy;
@@ -29,6 +35,8 @@ pub(crate) struct Runner<'a> {
     pub time: TimeSpent,
     /// What every run's folder says about the campaign.
     pub origin: &'a Origin,
+    /// Where the results are.
+    pub place: &'a ResultsPlace,
     /// What this execution has seen so far.
     pub seen: Seen,
 }
@@ -37,8 +45,13 @@ pub(crate) struct Runner<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     failed: usize,
-    /// When the last command ended, by the clock of the marks.
-    command_ended: Option<jiff::Timestamp>,
+    /// Tries in a row under which the engine went away.
+    outages: u32,
+    /// When the last command ended, by the clock of the marks, and when lem saw it.
+    command_ended: Option<(jiff::Timestamp, Moment)>,
+    /// The results of runs that are not in the runs' folders, and whether the record was asked.
+    results: Arc<HashSet<PathBuf>>,
+    knows_results: bool,
     /// Of the run that comes: its pause and its wait for a GPU, in seconds.
     gap: f64,
     gate: f64,

@@ -1,32 +1,46 @@
 //! One run with all its tries: made ready, let through the gate, watched.
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::{Runner, now, since};
 use crate::campaign::attempt::Attempt;
+use crate::campaign::clock::Moment;
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::{Event, RestartReason};
 use crate::campaign::gate::{Passage, Waiting};
+use crate::campaign::outage::Patience;
 use crate::campaign::plan::Run;
-use crate::campaign::retry::{Earlier, Tried, waits};
+use crate::campaign::retry::{Again, Earlier, Tried, waits};
 use crate::campaign::run_facts::Facts;
 use crate::campaign::run_folder::{self, Writers};
 use crate::campaign::verdict::{Stopped, Verdict};
 use crate::campaign::watch::{self, Marks, Observed};
 use crate::record::{Beginning, Outcome};
 
+/// An engine that is lost in so many tries in a row is not worth another one.
+pub(super) const MOST_OUTAGES: u32 = 3;
+
 impl Runner<'_> {
     /// A run with all its tries.
     pub(super) async fn one(&mut self, run: Run) -> Result<(), CampaignError> {
-        let mut waits = waits(&self.settings.retry);
+        let mut waits = waits(&self.settings.retry).peekable();
         let mut earlier = Earlier::Unknown;
         loop {
-            let wait = waits.next();
-            let Tried { verdict, attempt } = self.try_once(run, earlier, wait.is_some()).await?;
+            let Tried { verdict, attempt, again } =
+                self.try_once(run, earlier, waits.peek().is_some()).await?;
             earlier = Earlier::Gone;
-            let Some(wait) = wait.filter(|_| self.settings.retry.on.contains(&verdict)) else {
-                self.seen.failed += usize::from(verdict != Verdict::Completed);
-                return Ok(());
+            if verdict == Verdict::EngineLost {
+                self.after_an_outage(run).await?;
+            } else {
+                self.seen.outages = 0;
+            }
+            let wait = match again {
+                Again::No => {
+                    self.seen.failed += usize::from(verdict != Verdict::Completed);
+                    return Ok(());
+                }
+                Again::ForFree => continue,
+                Again::Retry => waits.next().unwrap_or_default(),
             };
             (self.report)(Event::RetryWaiting {
                 run: self.instance.run_id(run),
@@ -43,6 +57,19 @@ impl Runner<'_> {
         }
     }
 
+    /// Waits for the engine, and brings up what it lost.
+    async fn after_an_outage(&mut self, run: Run) -> Result<(), CampaignError> {
+        self.seen.outages += 1;
+        if self.seen.outages >= MOST_OUTAGES {
+            let (run, runs) = (self.instance.run_id(run), self.seen.outages);
+            return Err(CampaignError::EngineLost { run, runs });
+        }
+        let mut patience = Patience::new(self.settings, self.cancel, self.report);
+        let recovered = patience.recover(self.strategy).await;
+        self.time.engine += patience.waited;
+        recovered.map_err(|error| self.interrupted_or(error))
+    }
+
     /// One try, from its record to its verdict; `again`: another one may follow.
     async fn try_once(
         &mut self,
@@ -50,6 +77,7 @@ impl Runner<'_> {
         earlier: Earlier,
         again: bool,
     ) -> Result<Tried, CampaignError> {
+        self.place.check().await?;
         let experiment = self.plan.experiment(run);
         let beginning = Beginning {
             started_at: &now(),
@@ -73,8 +101,14 @@ impl Runner<'_> {
         let tried = self.attempt(run, &attempt).await;
         match tried {
             Ok((began, observed)) => {
-                let verdict = self.conclude(run, &attempt, (began, &observed), again)?;
-                Ok(Tried { verdict, attempt: number })
+                self.time.engine += observed.waited;
+                let result = match self.result_of(&attempt, began, &observed).await {
+                    Ok(result) => result,
+                    Err(error) => return self.broken_off(run, error),
+                };
+                let seen = (began, &observed);
+                let (verdict, again) = self.conclude(run, &attempt, seen, result, again)?;
+                Ok(Tried { verdict, attempt: number, again })
             }
             Err(error) => self.broken_off(run, error),
         }
@@ -83,7 +117,8 @@ impl Runner<'_> {
     /// Nothing is known of the run any more: a resume does it again.
     fn broken_off<T>(&mut self, run: Run, error: CampaignError) -> Result<T, CampaignError> {
         let outcome = Outcome::interrupted(now());
-        self.store.run_ended(&self.instance.id, run.position, &outcome)?;
+        // A row that stays `running` means the same to the next start; the error is the news.
+        let _ = self.store.run_ended(&self.instance.id, run.position, &outcome);
         Err(self.interrupted_or(error))
     }
 
@@ -98,7 +133,8 @@ impl Runner<'_> {
         if number > 1 && earlier == Earlier::Unknown {
             // All tries of a run carry the same mark: what ends one would end the other.
             let marks = Marks::read(&attempt.folder);
-            self.strategy.end_earlier(attempt, &marks, self.cancel).await?;
+            let mut patience = Patience::new(self.settings, self.cancel, self.report);
+            patience.end_earlier(self.strategy, attempt, &marks).await?;
         }
         let experiment = self.plan.experiment(run);
         let config = run_folder::config_text(&experiment.name, &experiment.config)
@@ -121,26 +157,34 @@ impl Runner<'_> {
         &mut self,
         run: Run,
         attempt: &Attempt,
-    ) -> Result<(SystemTime, Observed), CampaignError> {
-        if let Some(reason) = self.strategy.prepare(attempt, self.cancel).await? {
-            self.report_restart(attempt, reason);
-        }
-        let began = SystemTime::now();
+    ) -> Result<(Moment, Observed), CampaignError> {
+        self.make_ready(attempt).await?;
         if let Some(kept_out) = self.wait_for_gpus(run, attempt).await? {
-            return Ok((began, kept_out));
+            return Ok((Moment::now(), kept_out));
         }
+        let began = Moment::now();
         let observed =
             watch::run(attempt, self.strategy, self.settings, self.report, self.cancel).await?;
         let never_began = observed.started.is_none() && observed.stopped.is_none();
         // A held container may die in the moment before the exec; then the run did not begin, and
         // it may try once more in the container that is started again.
-        if never_began && let Some(reason) = self.strategy.prepare(attempt, self.cancel).await? {
-            self.report_restart(attempt, reason);
+        if never_began && !observed.outage && self.make_ready(attempt).await? {
             let again =
                 watch::run(attempt, self.strategy, self.settings, self.report, self.cancel).await?;
             return Ok((began, again));
         }
         Ok((began, observed))
+    }
+
+    /// Makes sure that the run can start, and waits for the engine where that takes it. Whether
+    /// something had to be started again.
+    async fn make_ready(&mut self, attempt: &Attempt) -> Result<bool, CampaignError> {
+        let mut patience = Patience::new(self.settings, self.cancel, self.report);
+        let ready = patience.prepare(self.strategy, attempt).await;
+        self.time.engine += patience.waited;
+        let Some(reason) = ready? else { return Ok(false) };
+        self.report_restart(attempt, reason);
+        Ok(true)
     }
 
     /// Waits at the gate; what there is to say of a run that it keeps out.

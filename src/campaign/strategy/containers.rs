@@ -95,6 +95,16 @@ impl Containers {
         process::remove(&self.docker.remove(ids), &never).await
     }
 
+    /// What a container does, in docker's word for it; none of one that is not there.
+    pub(crate) async fn status(&self, id: &str) -> Result<Option<String>, EngineError> {
+        let inspect = self.docker.inspect(&[id]);
+        match self.ask(&inspect).await {
+            Ok(text) => Ok(reply::states(&text)?.into_iter().next().map(|state| state.status)),
+            Err(EngineError::Failed { complaint, .. }) if complaint.contains("No such") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The containers with a label.
     pub(crate) async fn list(&self, label: &str) -> Result<Vec<Container>, EngineError> {
         Ok(reply::containers(&self.ask(&self.docker.list(label)).await?)?)

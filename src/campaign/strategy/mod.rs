@@ -4,6 +4,7 @@
 //! variants' own files.
 
 pub(crate) mod containers;
+pub(crate) mod disturbance;
 pub(crate) mod ephemeral;
 pub(crate) mod local;
 pub(crate) mod persistent;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::containers::Containers;
+use self::disturbance::Disturbance;
 use self::ephemeral::Ephemeral;
 use self::local::Local;
 use self::persistent::Persistent;
@@ -145,19 +147,15 @@ impl Strategy {
         }
     }
 
-    /// Asks a run that nobody keeps to end; the others know by their lifeline.
-    pub(crate) async fn stop(
-        &mut self,
-        attempt: &Attempt,
-        cancel: &Cancel,
-    ) -> Result<(), CampaignError> {
+    /// Asks a run that nobody keeps to end; the others know by their lifeline. What doesn't work
+    /// here is found out when it is made sure that the run is gone.
+    pub(crate) async fn stop(&mut self, attempt: &Attempt, cancel: &Cancel) {
         match self {
-            Self::Ephemeral(it) => {
-                it.stop(attempt, cancel).await;
-                Ok(())
+            Self::Ephemeral(it) => it.stop(attempt, cancel).await,
+            Self::Persistent(it) => {
+                let _ = it.stop(attempt).await;
             }
-            Self::Persistent(it) => it.stop(attempt).await,
-            Self::Local(_) => Ok(()),
+            Self::Local(_) => {}
         }
     }
 
@@ -172,6 +170,46 @@ impl Strategy {
             Self::Ephemeral(it) => it.make_sure_gone(attempt).await,
             Self::Persistent(it) => it.make_sure_gone(attempt, marks, cancel).await,
             Self::Local(it) => it.make_sure_gone(attempt, cancel).await,
+        }
+    }
+
+    /// Where docker is asked; nowhere in local runs.
+    pub(crate) fn docker(&self) -> Option<&Docker> {
+        self.engine_side().map(|containers| &containers.docker)
+    }
+
+    /// How often the engine's events broke off so far.
+    pub(crate) fn breaks(&self) -> u64 {
+        self.engine_side().map_or(0, |containers| containers.events.breaks())
+    }
+
+    /// The engine was away: nothing is known any more of what it held.
+    pub(crate) fn engine_was_lost(&mut self) {
+        if let Self::Persistent(it) = self {
+            it.engine_was_lost();
+        }
+    }
+
+    /// Brings up again what the runs depend on; held containers follow before their next run.
+    pub(crate) async fn recover(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
+        match self.engine_side() {
+            Some(containers) => ready::start_dependencies(containers, cancel).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends when somebody else has done something to the run's container that its client may not
+    /// notice.
+    pub(crate) async fn disturbance(&self, attempt: &Attempt, mark: usize) -> Disturbance {
+        match self {
+            Self::Ephemeral(it) => {
+                disturbance::of(&it.containers.events, mark, &attempt.container).await
+            }
+            Self::Persistent(it) => {
+                let id = it.container_of(attempt).unwrap_or_default();
+                disturbance::of(&it.containers.events, mark, id).await
+            }
+            Self::Local(_) => std::future::pending().await,
         }
     }
 

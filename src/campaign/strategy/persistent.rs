@@ -38,6 +38,8 @@ struct Held {
     remedy: Option<Remedy>,
     /// A run has been in it since it was started.
     used: bool,
+    /// The breaks of the events when it was known to run; none: it is not known.
+    sure: Option<u64>,
 }
 
 /// What a held container needs before its next run.
@@ -129,6 +131,7 @@ impl Persistent {
             return Ok(());
         }
         let mark = self.containers.events.mark();
+        let breaks = self.containers.events.breaks();
         let names: Vec<&str> = services.iter().map(String::as_str).collect();
         let up = self.containers.project.up(&names, existing);
         ready::bring_up(&self.containers, &up, cancel).await?;
@@ -140,6 +143,7 @@ impl Persistent {
             held.mark = mark;
             held.remedy = None;
             held.used = false;
+            held.sure = Some(breaks);
         }
         Ok(())
     }
@@ -177,40 +181,72 @@ impl Persistent {
     ) -> Result<Option<RestartReason>, CampaignError> {
         let service = attempt.service.clone().unwrap_or_default();
         let events = &self.containers.events;
-        let unknown = events.reconnect_if_broken();
-        let Some(held) = self.held.get_mut(&service) else { return Ok(None) };
+        let Some(held) = self.held.get(&service) else { return Ok(None) };
         let changed = CHANGES.iter().any(|what| events.happened(held.mark, &held.id, what));
-        if !changed && !unknown && held.remedy.is_none() {
-            if std::mem::replace(&mut held.used, true) {
-                self.cool(&service, cancel).await?;
-                self.held.entry(service).and_modify(|held| held.used = true);
-            }
-            return Ok(None);
-        }
-        let reason = match held.remedy {
-            None => {
-                held.restarts += 1;
+        let unsure = held.sure != Some(events.breaks());
+        let reason = match (held.remedy, changed || unsure) {
+            (None, false) => None,
+            (None, true) => self.look(&service, changed, cancel).await?,
+            (Some(Remedy::Wait), _) => {
                 self.hold(std::slice::from_ref(&service), Existing::BroughtUpToDate, cancel)
                     .await?;
-                RestartReason::Died
+                Some(RestartReason::LeftProcesses)
             }
-            Some(Remedy::Wait) => {
-                self.hold(std::slice::from_ref(&service), Existing::BroughtUpToDate, cancel)
-                    .await?;
-                RestartReason::LeftProcesses
-            }
-            Some(Remedy::Restart) => {
+            (Some(Remedy::Restart), _) => {
                 self.restart(&service, cancel).await?;
-                RestartReason::LeftProcesses
+                Some(RestartReason::LeftProcesses)
             }
-            Some(Remedy::NewContainer) => {
-                held.restarts += 1;
+            (Some(Remedy::NewContainer), _) => {
+                self.count_restart(&service);
                 self.hold(std::slice::from_ref(&service), Existing::Recreated, cancel).await?;
-                RestartReason::GpuLost
+                Some(RestartReason::GpuLost)
             }
         };
-        self.held.entry(service).and_modify(|held| held.used = true);
-        Ok(Some(reason))
+        let used =
+            self.held.get_mut(&service).is_some_and(|it| std::mem::replace(&mut it.used, true));
+        if reason.is_none() && used {
+            self.cool(&service, cancel).await?;
+            self.held.entry(service).and_modify(|held| held.used = true);
+        }
+        Ok(reason)
+    }
+
+    /// Looks whether a container that may have changed still holds, and makes it.
+    async fn look(
+        &mut self,
+        service: &str,
+        changed: bool,
+        cancel: &Cancel,
+    ) -> Result<Option<RestartReason>, CampaignError> {
+        let breaks = self.containers.events.breaks();
+        let Some(held) = self.held.get_mut(service) else { return Ok(None) };
+        match self.containers.status(&held.id).await?.as_deref() {
+            // The events broke off, and nothing happened meanwhile that matters.
+            Some("running") if !changed => {
+                held.sure = Some(breaks);
+                return Ok(None);
+            }
+            // `up` takes a paused container for a running one.
+            Some("paused") => self.restart(service, cancel).await?,
+            Some(_) | None => {
+                self.count_restart(service);
+                self.hold(&[service.to_owned()], Existing::BroughtUpToDate, cancel).await?;
+            }
+        }
+        Ok(Some(RestartReason::Died))
+    }
+
+    fn count_restart(&mut self, service: &str) {
+        if let Some(held) = self.held.get_mut(service) {
+            held.restarts += 1;
+        }
+    }
+
+    /// The engine was away: what it held must be looked at.
+    pub(crate) fn engine_was_lost(&mut self) {
+        for held in self.held.values_mut() {
+            held.sure = None;
+        }
     }
 
     /// Restarts a held container and waits until it is as the runs need it.

@@ -8,16 +8,20 @@ use crate::campaign::error::CampaignError;
 use crate::campaign::file::{CampaignFile, ContainerStrategy};
 use crate::campaign::instance::Instance;
 use crate::campaign::plan::{Experiment, Plan};
+use crate::campaign::results_place::roomy;
 use crate::campaign::settings::Settings;
+use crate::room;
+
+/// Less room than this, for logs and results, is worth a word.
+const LITTLE: u64 = 64 << 20;
+/// The same for the files that containers write.
+const LITTLE_FOR_CONTAINERS: u64 = 256 << 20;
 
 /// What can be known to fail before anything starts.
 pub(super) fn check(campaign: &Campaign) -> Result<(), CampaignError> {
-    let folder =
-        campaign.results.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-    for folder in [folder, campaign.settings.base.as_path()] {
-        // A file without a name: nothing is left of it, even if lem is killed here.
-        tempfile::tempfile_in(folder)
-            .map_err(|source| CampaignError::Unwritable { path: folder.to_owned(), source })?;
+    for folder in written(campaign) {
+        room::try_writing(folder, 0).map_err(|source| CampaignError::unwritable(folder, source))?;
+        roomy(folder)?;
     }
     attempts(&campaign.instance()?, &campaign.plan, &campaign.settings)?;
     if let Some(site) = &campaign.site {
@@ -29,6 +33,33 @@ pub(super) fn check(campaign: &Campaign) -> Result<(), CampaignError> {
         }
         _ => Ok(()),
     }
+}
+
+/// The folders that lem writes to; of one that is not there yet, where it will be made.
+fn written(campaign: &Campaign) -> [&Path; 3] {
+    let Campaign { results, settings, .. } = campaign;
+    [nearest(results), nearest(&settings.state_dir), &settings.base]
+}
+
+fn nearest(folder: &Path) -> &Path {
+    folder.ancestors().find(|it| it.exists()).unwrap_or(Path::new("/"))
+}
+
+/// Where room is scarce, for people.
+pub(super) fn scarce(campaign: &Campaign) -> Vec<String> {
+    let written = written(campaign).into_iter().map(|folder| (folder, LITTLE));
+    let engine = campaign.engine_root().map(|root| (root, LITTLE_FOR_CONTAINERS));
+    let mut said = Vec::new();
+    for (folder, little) in written.chain(engine) {
+        if room::of(folder).is_some_and(|room| room.free < little) {
+            let line =
+                format!("warning: only {} are free on `{}`", room::free(folder), folder.display());
+            if !said.contains(&line) {
+                said.push(line);
+            }
+        }
+    }
+    said
 }
 
 /// What is probably forgotten, if anything: the default command needs a `workload`, unless the image

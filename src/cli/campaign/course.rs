@@ -12,8 +12,11 @@ use crate::campaign::plan::{Plan, Run};
 use crate::campaign::resume::basis::Basis;
 use crate::campaign::resume::drift::{CyclesSaid, Drift, Recorded, drift, place};
 use crate::campaign::resume::manifest::{Imported, Manifest};
+use crate::campaign::resume::repair::Learnt;
 use crate::campaign::resume::select::Selection;
+use crate::campaign::resume::unseen::unseen;
 use crate::campaign::resume::{Failures, chosen, missing};
+use crate::campaign::run_folder;
 use crate::campaign::settings::Settings;
 use crate::cli::render::{counted, say};
 use crate::record::{CampaignState, RunState, Standing};
@@ -70,8 +73,9 @@ pub(super) fn course(
             }
             (Past::New { known: imported.known }, runs, 0)
         }
-        Before::Recorded(recorded, state) => {
-            let past = go_on(scope, cycles, plan, &decided.chosen.settings, &recorded)?;
+        Before::Recorded(mut recorded, state) => {
+            let learnt = learn(&mut recorded, &decided.chosen.settings);
+            let past = go_on(scope, cycles, plan, &decided.chosen.settings, &recorded, learnt)?;
             let runs = missing(plan, &recorded.runs, scope.failures());
             let failed = |run: &&_| is_failed(run);
             let failed = recorded.runs.iter().filter(failed).count();
@@ -92,12 +96,26 @@ fn is_failed(run: &crate::record::RecordedRun) -> bool {
     run.state == RunState::Failed && run.standing == Standing::Planned
 }
 
+/// What the folders know of runs whose end was not recorded. From here on it counts as recorded.
+fn learn(recorded: &mut Recorded, settings: &Settings) -> Vec<Learnt> {
+    let results = run_folder::of_campaign(&settings.results_dir, &recorded.instance.campaign);
+    let learnt = unseen(&recorded.instance.id, &recorded.runs, &results, settings);
+    for Learnt { position, outcome, .. } in &learnt {
+        for run in recorded.runs.iter_mut().filter(|run| run.position == *position) {
+            run.state = outcome.state;
+            run.verdict = Some(outcome.verdict.clone());
+        }
+    }
+    learnt
+}
+
 fn go_on(
     scope: &Scope,
     cycles: CyclesSaid,
     plan: &mut Plan,
     settings: &Settings,
     recorded: &Recorded,
+    learnt: Vec<Learnt>,
 ) -> Result<Past, CampaignError> {
     let campaign = &recorded.instance.campaign;
     let basis = Basis::of(settings);
@@ -117,10 +135,10 @@ fn go_on(
     if found == Drift::default() {
         // The results may have been moved: then it must be remembered to where.
         let changes = then.is_some_and(|then| then != basis).then_some(placed);
-        return Ok(Past::Recorded { id, started_at, changes });
+        return Ok(Past::Recorded { id, started_at, learnt, changes });
     }
     say(&format!("`{campaign}` has changed since it began:\n  {}", lines.join("\n  ")));
-    Ok(Past::Recorded { id, started_at, changes: Some(placed) })
+    Ok(Past::Recorded { id, started_at, learnt, changes: Some(placed) })
 }
 
 fn select(

@@ -169,6 +169,11 @@ pub(super) async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, C
     if arguments.manner.dry_run {
         return dry_run(&campaign, &runs);
     }
+    if !arguments.manner.detached {
+        for line in check::scarce(&campaign) {
+            render::say(&line);
+        }
+    }
     if let Some(doubt) = doubt {
         render::say(&doubt);
     }

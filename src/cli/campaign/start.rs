@@ -84,7 +84,7 @@ pub(super) async fn start(
         Some(it) if it.failed > 0 && it.failed == it.gpu_busy && it.failed == it.total => {
             exit::NOT_FREE
         }
-        Some(it) if it.failed > 0 => exit::FAILED,
+        Some(it) if it.failed > 0 || it.remaining > it.left_out => exit::FAILED,
         _ => exit::DONE,
     })
 }

@@ -4,29 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use nix::sys::statvfs::statvfs;
 
 use super::finding::{Check, Finding, Status};
+use crate::room::{self, Files, Room};
 
 /// A network file system that went away answers never.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const MIB: u64 = 1 << 20;
-
-/// The room on a file system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Room {
-    /// Bytes for this user.
-    free: u64,
-    /// Whether another file can be made.
-    files: Files,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Files {
-    Left,
-    NoneLeft,
-}
 
 /// How much is little, and how much too little.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +35,7 @@ pub(super) async fn writable(check: Check, folder: PathBuf) -> Finding {
 pub(super) async fn engine_disk(folder: PathBuf) -> Finding {
     let check = Check::EngineDisk;
     let shown = folder.clone();
-    bounded(check, shown, move || match room(&folder) {
+    bounded(check, shown, move || match room::of(&folder) {
         Some(room) => judged(check, &folder.display().to_string(), room, IMAGES),
         None => Finding::not_applicable(check, format!("{} can't be looked at", folder.display())),
     })
@@ -96,23 +81,10 @@ fn probe(check: Check, folder: &Path) -> Finding {
     } else {
         format!("{} can be made", folder.display())
     };
-    match room(nearest) {
+    match room::of(nearest) {
         Some(room) => judged(check, &what, room, WRITING),
         None => Finding::fine(check, what),
     }
-}
-
-fn room(folder: &Path) -> Option<Room> {
-    let status = statvfs(folder).ok()?;
-    // File systems without a size, such as a network's, say 0 of everything.
-    (status.blocks() > 0).then(|| Room {
-        free: status.blocks_available() * status.fragment_size(),
-        files: if status.files() > 0 && status.files_available() == 0 {
-            Files::NoneLeft
-        } else {
-            Files::Left
-        },
-    })
 }
 
 fn judged(check: Check, what: &str, room: Room, need: Need) -> Finding {

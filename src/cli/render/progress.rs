@@ -194,6 +194,9 @@ fn word(event: &Event) -> String {
 /// What an event is on a line of its own.
 fn line(event: &Event) -> Option<String> {
     match event {
+        Event::RunFound { experiment, cycle, verdict, .. } => Some(format!(
+            "… {experiment} (cycle {cycle}) had ended before that could be recorded: {verdict}"
+        )),
         Event::Preparing { what } => Some(format!("… {what}")),
         Event::ServiceRestarted { service, restarts, reason } => {
             let reason = reason.words();
@@ -203,6 +206,14 @@ fn line(event: &Event) -> Option<String> {
             let lines: Vec<String> =
                 obstacles.iter().map(|it| format!("… waiting: {it}")).collect();
             Some(lines.join("\n"))
+        }
+        Event::EngineAway { reason, limit_seconds } => {
+            let limit = human(Duration::from_secs_f64(limit_seconds.max(0.0)));
+            Some(format!("… waiting up to {limit} for the engine: {reason}"))
+        }
+        Event::EngineBack { seconds } => {
+            let away = human(Duration::from_secs_f64(seconds.max(0.0)));
+            Some(format!("… the engine answers again after {away}"))
         }
         Event::Warning { message } => Some(format!("warning: {message}")),
         Event::GapStarted { seconds, next } => {

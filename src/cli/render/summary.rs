@@ -67,13 +67,14 @@ pub(in crate::cli) fn summary(summary: &Summary) {
     }
     let time = &summary.time;
     out(&format!(
-        "time: runs {}, containers {}, services {}, pauses {}{}{}",
+        "time: runs {}, containers {}, services {}, pauses {}{}{}{}",
         of(time.runs),
         of(time.containers),
         of(time.services),
         of(time.gaps),
         unless_none(", gate", time.gate),
         unless_none(", retries", time.retries),
+        unless_none(", waiting for the engine", time.engine),
     ));
     // One strategy alone has nothing to be compared with.
     let compared = summary.completed > 0 && summary.overheads.len() > 1;

@@ -56,6 +56,12 @@ impl Layers {
             |keys| keys.health_timeout,
             Time::seconds(600),
         );
+        let engine_timeout = docker.or(
+            "docker.engine_timeout",
+            Said::never(),
+            |keys| keys.engine_timeout,
+            Time::seconds(600),
+        );
         let pass_environment = docker.or(
             "docker.pass_environment",
             Said::never(),
@@ -70,6 +76,7 @@ impl Layers {
             project_name,
             hold_command,
             health_timeout: Some(health_timeout),
+            engine_timeout: Some(engine_timeout),
             pass_environment: Some(pass_environment),
         }
     }

@@ -183,19 +183,7 @@ impl Layers {
             [Some(file.group_by.clone()).filter(|keys| !keys.is_empty()), None, None],
             Vec::new(),
         );
-        let cold = ledger.or(
-            "cold_start.force_cold_start",
-            Said::plain_flag(flags.cold_start()),
-            [Some(file.cold_start.force_cold_start).filter(|cold| *cold), None, None],
-            false,
-        );
-        let restart = file.cold_start.restart_container;
-        let restart = ledger.or(
-            "cold_start.restart_container",
-            Said::never(),
-            [Some(restart).filter(|restart| *restart), None, None],
-            false,
-        );
+        let cold_start = cold_start(file, flags, ledger);
         let model = |ledger: &mut Ledger, key, flag: Option<String>, said: &Option<String>| {
             ledger.choose(key, Said::plain_flag(flag), [said.clone(), None, None])
         };
@@ -234,6 +222,7 @@ impl Layers {
             auto_teardown: docker.auto_teardown.unwrap_or(true),
             foreign: manners.foreign,
             health_timeout: time(docker.health_timeout),
+            engine_timeout: time(docker.engine_timeout),
             pass_environment: docker.pass_environment.unwrap_or_default(),
             timeout: execution.timeout.map(|limit| limit.0),
             idle_timeout: execution.idle_timeout.map(|limit| limit.0),
@@ -243,11 +232,7 @@ impl Layers {
             retry,
             stop_after: execution.stop_after_failures,
             health: file.health_check.clone(),
-            cold_start: match (cold, restart) {
-                (true, _) => ColdStart::NewContainer,
-                (false, true) => ColdStart::Restart,
-                (false, false) => ColdStart::No,
-            },
+            cold_start,
             group_by,
             notifications: self.notifications(file, ledger),
             results_dir: plain(&results_dir),
@@ -369,3 +354,23 @@ fn execution(file: &CampaignFile, flags: &Flags, ledger: &mut Ledger) -> Executi
 
 #[cfg(test)]
 mod tests;
+
+fn cold_start(file: &CampaignFile, flags: &Flags, ledger: &mut Ledger) -> ColdStart {
+    let cold = ledger.or(
+        "cold_start.force_cold_start",
+        Said::plain_flag(flags.cold_start()),
+        [Some(file.cold_start.force_cold_start).filter(|cold| *cold), None, None],
+        false,
+    );
+    let restart = ledger.or(
+        "cold_start.restart_container",
+        Said::never(),
+        [Some(file.cold_start.restart_container).filter(|restart| *restart), None, None],
+        false,
+    );
+    match (cold, restart) {
+        (true, _) => ColdStart::NewContainer,
+        (false, true) => ColdStart::Restart,
+        (false, false) => ColdStart::No,
+    }
+}

@@ -1,0 +1,21 @@
+//! What takes minutes: a daemon that is stopped and killed, and campaigns that are killed hundreds
+//! of times. `make test-slow`.
+//!
+//! They need root, a `dockerd` on PATH beside an engine that answers, and what `make test` prepares.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts and waits for what it tests"
+)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "slow/engine_lost.rs"]
+mod engine_lost;
+#[path = "slow/torture/mod.rs"]
+mod torture;
