@@ -24,6 +24,9 @@ pub(super) fn check(campaign: &Campaign) -> Result<(), CampaignError> {
         roomy(folder)?;
     }
     attempts(&campaign.instance()?, &campaign.plan, &campaign.settings)?;
+    if let Some(site) = &campaign.site {
+        site.check_keepers(&campaign.settings)?;
+    }
     match &campaign.site {
         Some(site) if campaign.settings.strategy == ContainerStrategy::Persistent => {
             site.check_foreign(campaign.settings.foreign)
