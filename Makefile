@@ -69,6 +69,10 @@ test: setup-for-tests container ## run the whole test suite
 	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked --no-fail-fast; \
 	else set -x; cargo test --locked; fi
 
+.PHONY: fuzz
+fuzz: ## feed the readers of files and of docker's answers with rubbish (FUZZ_SECONDS=60 in total)
+	@scripts/fuzz.sh
+
 .PHONY: check
 check: ## formatting, lints and documentation, for both builds of the crate
 	cargo fmt --check

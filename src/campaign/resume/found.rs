@@ -139,7 +139,7 @@ fn outcome(
 ) -> Option<Outcome> {
     let began = started.map_or(ended.ended_at, |mark| mark.started_at);
     let file = run_folder::find_result(folder, run, folder, SystemTime::from(began));
-    let code = ended.exit_code.or(ended.signal.map(|signal| 128 + signal));
+    let code = ended.exit_code.or(ended.signal.map(|signal| 128_i32.saturating_add(signal)));
     let log = folder.join(run_folder::LOG);
     let verdict = verdict::judge(&Evidence {
         stopped: None,
