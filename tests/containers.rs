@@ -15,6 +15,8 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "containers/changed.rs"]
+mod changed;
 #[path = "containers/chosen.rs"]
 mod chosen;
 #[path = "containers/compatibility.rs"]
@@ -53,6 +55,8 @@ mod one_at_a_time;
 mod outage;
 #[path = "containers/output.rs"]
 mod output;
+#[path = "containers/projects.rs"]
+mod projects;
 #[path = "containers/reap.rs"]
 mod reap;
 #[path = "containers/secrets.rs"]

@@ -12,6 +12,8 @@ mod page;
 #[path = "docs/place.rs"]
 mod place;
 
+#[path = "docs/failures.rs"]
+mod failures;
 #[path = "support/gpu.rs"]
 #[allow(
     dead_code,
@@ -32,13 +34,14 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
     "docs/compatibility.md",
     "docs/doctor.md",
     "docs/experiment.md",
+    "docs/failures.md",
     "docs/gpu.md",
     "docs/init.md",
     "docs/notifications.md",

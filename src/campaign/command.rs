@@ -2,13 +2,20 @@
 
 use serde_json::{Map, Value};
 
-/// A place that can't be filled in.
+/// A command that can't be made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{{{place}}}` in the command names nothing of experiment `{experiment}`")]
-pub(crate) struct UnknownPlace {
-    pub place: String,
-    pub experiment: String,
+pub(crate) enum NoCommand {
+    #[error("`{{{place}}}` in the command names nothing of experiment `{experiment}`")]
+    UnknownPlace { place: String, experiment: String },
+    #[error(
+        "a word of the command of experiment `{experiment}` has {bytes} bytes; the kernel takes at \
+         most {LONGEST_WORD} bytes"
+    )]
+    TooLong { experiment: String, bytes: usize },
 }
+
+/// What Linux takes for one argument, without the zero at its end: `MAX_ARG_STRLEN`.
+const LONGEST_WORD: usize = 128 * 1024 - 1;
 
 /// What the places of a command may name.
 pub(crate) struct Places<'a> {
@@ -20,11 +27,15 @@ pub(crate) struct Places<'a> {
 }
 
 /// Fills in every `{place}`; `{{…}}` are braces around what is not one, and `${…}` is left to the shell.
-pub(crate) fn fill(command: &[String], places: &Places<'_>) -> Result<Vec<String>, UnknownPlace> {
-    command.iter().map(|word| fill_word(word, places)).collect()
+pub(crate) fn fill(command: &[String], places: &Places<'_>) -> Result<Vec<String>, NoCommand> {
+    let fits = |word: String| match word.len() {
+        0..=LONGEST_WORD => Ok(word),
+        bytes => Err(NoCommand::TooLong { experiment: places.experiment.to_owned(), bytes }),
+    };
+    command.iter().map(|word| fill_word(word, places).and_then(fits)).collect()
 }
 
-fn fill_word(word: &str, places: &Places<'_>) -> Result<String, UnknownPlace> {
+fn fill_word(word: &str, places: &Places<'_>) -> Result<String, NoCommand> {
     let mut filled = String::new();
     let mut rest = word;
     // `}}` is one brace only where a `{{` was: `{"a": {"b": {size}}}` must stay whole JSON.
@@ -60,7 +71,7 @@ fn place_at(text: &str) -> Option<(&str, &str)> {
     (place.chars().all(word) && (first.is_alphabetic() || first == '_')).then_some((place, rest))
 }
 
-fn value_of(place: &str, places: &Places<'_>) -> Result<String, UnknownPlace> {
+fn value_of(place: &str, places: &Places<'_>) -> Result<String, NoCommand> {
     if let Some((_, value)) = places.fixed.iter().find(|(name, _)| *name == place) {
         return Ok(value.clone());
     }
@@ -70,7 +81,8 @@ fn value_of(place: &str, places: &Places<'_>) -> Result<String, UnknownPlace> {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(value) => Ok(value.to_string()),
         None => {
-            Err(UnknownPlace { place: place.to_owned(), experiment: places.experiment.to_owned() })
+            let experiment = places.experiment.to_owned();
+            Err(NoCommand::UnknownPlace { place: place.to_owned(), experiment })
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::command::UnknownPlace;
+use super::command::NoCommand;
 use super::file::StopAfter;
 use super::grid::GridError;
 use super::keeper::Without;
@@ -41,7 +41,7 @@ pub(crate) enum CampaignError {
     #[error(transparent)]
     Grid(#[from] GridError),
     #[error(transparent)]
-    Place(#[from] UnknownPlace),
+    Place(#[from] NoCommand),
     #[error("no Compose file in `{}` or above it", folder.display())]
     NoComposeFile { folder: PathBuf },
     #[error("the Compose file `{}` does not exist", path.display())]
@@ -117,6 +117,11 @@ pub(crate) enum CampaignError {
     NoManifest { path: PathBuf, source: serde_json::Error },
     #[error("cannot read `{}`", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
+    #[error(
+        "`{}` was changed while the campaign ran: it says something else of service `{service}`",
+        file.display()
+    )]
+    ComposeFileChanged { file: PathBuf, service: String },
     #[error("the question can't be asked: there is no terminal, and no `--yes`")]
     NoAnswer,
     #[error("stopped by {signal}")]

@@ -125,6 +125,8 @@ pub(crate) enum Event {
 pub(crate) enum RestartReason {
     /// It was not as it had been left: it ended, was paused, or nobody knows.
     Died,
+    /// Its healthcheck failed.
+    Unhealthy,
     /// A run left something in it that could not be ended.
     LeftProcesses,
     /// A run in it lost the GPU.
@@ -138,6 +140,7 @@ impl RestartReason {
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Died => "it was not running as before",
+            Self::Unhealthy => "its healthcheck failed",
             Self::LeftProcesses => "a run left processes in it",
             Self::GpuLost => "it lost the GPU",
             Self::GpuFull => "it kept a GPU full",

@@ -138,6 +138,7 @@ async fn work(
                 cancel,
                 gate: &mut gate,
                 time: *time,
+                files: campaign.site.as_ref().map(|site| site.files.clone()),
                 origin: &origin,
                 place: &place,
                 seen: Seen::default(),

@@ -2,6 +2,7 @@
 //!
 //! Everything here only asks; nothing on the machine changes.
 
+pub(crate) mod files;
 mod keepers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ use crate::engine::process::{ask, capture};
 use crate::engine::reply::{self, Container, Image};
 use crate::engine::resolved::{self, Condition, Resolved};
 use crate::engine::{ASKING, Engine};
+use files::ComposeFiles;
 
 /// What lem found out before it asks whether to start.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub(crate) struct Site {
     pub place: Place,
     /// What the images bring whose services do without the inner lem.
     tools: Known,
+    /// The Compose files, as they were read.
+    pub files: ComposeFiles,
     resolved: Resolved,
     host: Host,
     images: BTreeMap<String, Option<Image>>,
@@ -89,6 +93,7 @@ pub(crate) async fn survey(
     };
     // Both at once: the answer of the plugin is nearly always the one that counts.
     let guess = unnamed(ComposeProgram::Plugin { docker: docker.clone() });
+    let statuses = guess.as_ref().map(ComposeFiles::about_to_be_read).unwrap_or_default();
     let asked = async {
         match &guess {
             Ok(project) => Some(config(project, cancel).await),
@@ -147,9 +152,13 @@ pub(crate) async fn survey(
         ask(&networks, cancel)
     );
     let containers = reply::containers(&listing?).map_err(EngineError::from)?;
+    let all = used.iter().copied().chain(dependencies.iter().map(|(name, _)| name.as_str()));
+    let all = all.map(str::to_owned).collect();
+    let files = ComposeFiles::read(&project, statuses, &all, &text)?;
     let mut site = Site {
         place,
         tools: Known::new(),
+        files,
         networks: networks?.lines().map(str::to_owned).collect(),
         containers,
         images: images?,

@@ -1,6 +1,7 @@
 //! The table of exit codes, and the way out of each error.
 
 use super::init::InitError;
+use crate::campaign::command::NoCommand;
 use crate::campaign::error::CampaignError;
 use crate::campaign::keeper::Without;
 use crate::campaign::resume::select::Unmatched;
@@ -39,6 +40,7 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::NoComposeFile { .. }
         | E::ComposeFileMissing { .. }
         | E::ComposeFileBroken { .. }
+        | E::ComposeFileChanged { .. }
         | E::NoBackend { .. }
         | E::NoService { .. }
         | E::NotUtf8 { .. }
@@ -139,6 +141,10 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         E::ComposeFileMissing { .. } => {
             "`docker.compose_file` is relative to the file that says it".to_owned()
         }
+        E::ComposeFileChanged { .. } => {
+            "put it back, or leave it: `lem resume` does the missing runs with what it says then"
+                .to_owned()
+        }
         E::ComposeFileBroken { .. } => "see it for yourself: `docker compose config`".to_owned(),
         E::NoBackend { .. } => {
             "add `backend: NAME` to the experiment; `services:` in the campaign maps backends to \
@@ -146,7 +152,11 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
                 .to_owned()
         }
         E::NoService { service, known, .. } => no_service(service, known),
-        E::Place(_) => {
+        E::Place(NoCommand::TooLong { .. }) => {
+            "hand it over in a file: `{config}` is the path of the experiment's configuration"
+                .to_owned()
+        }
+        E::Place(NoCommand::UnknownPlace { .. }) => {
             "known: config, result, results, backend, cycle, keys of the experiment, and \
                         dataset and num_samples where the campaign sets them; `{{…}}` are braces"
                 .to_owned()

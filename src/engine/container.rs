@@ -150,7 +150,7 @@ impl Docker {
         let label = format!("label={OWNER}={owner}");
         let mut line = self.line(["events", "--since", since, "--filter", "type=container"]);
         line = line.with(["--filter", &label]);
-        for event in ["start", "die", "oom", "destroy", "pause", "kill"] {
+        for event in ["start", "die", "oom", "destroy", "pause", "kill", "health_status"] {
             line = line.with(["--filter".to_owned(), format!("event={event}")]);
         }
         line.with(["--format", "{{json .}}"])

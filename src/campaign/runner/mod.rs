@@ -18,6 +18,7 @@ use super::plan::{Plan, Run};
 use super::results_place::ResultsPlace;
 use super::run_facts::Origin;
 use super::settings::Settings;
+use super::site::files::ComposeFiles;
 use super::strategy::Strategy;
 use crate::cancel::Cancel;
 use crate::record::Store;
@@ -33,6 +34,8 @@ pub(crate) struct Runner<'a> {
     pub cancel: &'a Cancel,
     pub gate: &'a mut Gate,
     pub time: TimeSpent,
+    /// Where containers are used: what they are made of.
+    pub files: Option<ComposeFiles>,
     /// What every run's folder says about the campaign.
     pub origin: &'a Origin,
     /// Where the results are.

@@ -136,6 +136,9 @@ impl Runner<'_> {
             let mut patience = Patience::new(self.settings, self.cancel, self.report);
             patience.end_earlier(self.strategy, attempt, &marks).await?;
         }
+        if let Some(files) = &mut self.files {
+            files.unchanged(self.cancel).await?;
+        }
         let experiment = self.plan.experiment(run);
         let config = run_folder::config_text(&experiment.name, &experiment.config)
             .map_err(|source| CampaignError::Unwritable { path: attempt.folder.clone(), source })?;

@@ -13,7 +13,7 @@ use crate::engine::error::EngineError;
 use crate::engine::events::Events;
 use crate::engine::invocation::Invocation;
 use crate::engine::process;
-use crate::engine::reply::{self, Container};
+use crate::engine::reply::{self, Container, State};
 use crate::engine::resolved::Condition;
 
 /// What the processes of a run that is over get to end by themselves: the inner lem is among them,
@@ -95,11 +95,11 @@ impl Containers {
         process::remove(&self.docker.remove(ids), &never).await
     }
 
-    /// What a container does, in docker's word for it; none of one that is not there.
-    pub(crate) async fn status(&self, id: &str) -> Result<Option<String>, EngineError> {
+    /// How a container is; none of one that is not there.
+    pub(crate) async fn state(&self, id: &str) -> Result<Option<State>, EngineError> {
         let inspect = self.docker.inspect(&[id]);
         match self.ask(&inspect).await {
-            Ok(text) => Ok(reply::states(&text)?.into_iter().next().map(|state| state.status)),
+            Ok(text) => Ok(reply::states(&text)?.into_iter().next()),
             Err(EngineError::Failed { complaint, .. }) if complaint.contains("No such") => Ok(None),
             Err(error) => Err(error),
         }

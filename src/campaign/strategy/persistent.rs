@@ -17,6 +17,7 @@ use crate::engine::compose::{Command, Existing};
 use crate::engine::error::EngineError;
 use crate::engine::invocation::Invocation;
 use crate::engine::process::Exit;
+use crate::engine::reply::Health;
 
 /// Runs in containers that stay.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ const RESTART_GRACE: u64 = 1;
 const EVENT_LAG: Duration = Duration::from_secs(2);
 
 /// What makes another look necessary before the next exec.
-const CHANGES: [&str; 3] = ["die", "destroy", "pause"];
+const CHANGES: [&str; 4] = ["die", "destroy", "pause", "health_status: unhealthy"];
 
 impl Persistent {
     pub(crate) fn new(
@@ -220,14 +221,20 @@ impl Persistent {
     ) -> Result<Option<RestartReason>, CampaignError> {
         let breaks = self.containers.events.breaks();
         let Some(held) = self.held.get_mut(service) else { return Ok(None) };
-        match self.containers.status(&held.id).await?.as_deref() {
+        let state = self.containers.state(&held.id).await?;
+        match state.as_ref().map(|state| (state.status.as_str(), state.health)) {
+            // The engine never starts a sick container again, and `up` leaves it as it is.
+            Some(("running", Health::Unhealthy)) => {
+                self.restart(service, cancel).await?;
+                return Ok(Some(RestartReason::Unhealthy));
+            }
             // The events broke off, and nothing happened meanwhile that matters.
-            Some("running") if !changed => {
+            Some(("running", _)) if !changed => {
                 held.sure = Some(breaks);
                 return Ok(None);
             }
             // `up` takes a paused container for a running one.
-            Some("paused") => self.restart(service, cancel).await?,
+            Some(("paused", _)) => self.restart(service, cancel).await?,
             Some(_) | None => {
                 self.count_restart(service);
                 self.hold(&[service.to_owned()], Existing::BroughtUpToDate, cancel).await?;
