@@ -11,7 +11,7 @@
 //! gpu        ─► ground
 //! http       ─► ground
 //! record     ─► ground
-//! ground     =  cancel, duration, durable, foreign_file, lock, mebibytes, room, state_dir, yaml
+//! ground     =  cancel, duration, durable, foreign_file, lock, mebibytes, room, secret, state_dir, yaml
 //! ```
 //!
 //! `cli` is the rim: arguments, terminal, exit codes. `engine` is the adapter of the `docker`
@@ -51,7 +51,21 @@ mod record;
 #[cfg(feature = "host")]
 mod room;
 #[cfg(feature = "host")]
+mod secret;
+#[cfg(feature = "host")]
 mod state_dir;
 mod yaml;
 
 pub use cli::run;
+
+/// For the targets in `fuzz/`; no part of what the crate promises.
+///
+/// # Panics
+/// Where a promise about what lem reads is broken.
+#[cfg(all(feature = "host", fuzzing))]
+#[doc(hidden)]
+pub fn check(kind: &str, bytes: &[u8]) {
+    let found = cli::fuzzing::KINDS.iter().find(|(name, _)| *name == kind);
+    assert!(found.is_some(), "nothing called `{kind}` is read");
+    found.iter().for_each(|(_, check)| check(bytes));
+}

@@ -331,7 +331,7 @@ pub(crate) fn service_of(
 }
 
 /// What the used services depend on, directly or not; the strictest condition where several ask.
-fn dependencies(resolved: &Resolved, used: &BTreeSet<&str>) -> Vec<(String, Condition)> {
+pub(crate) fn dependencies(resolved: &Resolved, used: &BTreeSet<&str>) -> Vec<(String, Condition)> {
     let mut found: BTreeMap<String, Condition> = BTreeMap::new();
     let mut open: Vec<String> = used.iter().map(|s| (*s).to_owned()).collect();
     while let Some(name) = open.pop() {

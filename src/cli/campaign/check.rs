@@ -75,7 +75,7 @@ pub(super) fn doubt(file: &CampaignFile, plan: &Plan) -> Option<String> {
 }
 
 /// Every place of every command, before the first run rather than in the morning.
-pub(super) fn places(plan: &Plan, settings: &Settings) -> Result<(), CampaignError> {
+pub(in crate::cli) fn places(plan: &Plan, settings: &Settings) -> Result<(), CampaignError> {
     let nowhere = Instance {
         id: "00000000-0000-0000-0000-000000000000".to_owned(),
         started_at: String::new(),
