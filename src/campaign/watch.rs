@@ -185,18 +185,18 @@ async fn insist(strategy: &Strategy, child: &mut Child) -> Option<Exit> {
 
 /// Ends when the run has given no sign of its start for too long; never, once it has.
 async fn no_start(folder: &Path, limit: Duration) {
-    let mark = folder.join(STARTED_FILE);
-    let waiting = async {
-        let mut tick = tokio::time::interval(Duration::from_millis(250));
-        loop {
-            tick.tick().await;
-            if mark.exists() {
-                break;
-            }
-        }
-    };
-    if tokio::time::timeout(limit, waiting).await.is_ok() {
+    if tokio::time::timeout(limit, begun(folder)).await.is_ok() {
         std::future::pending::<()>().await;
+    }
+}
+
+/// Ends when the run has given a sign of its start.
+async fn begun(folder: &Path) {
+    let mark = folder.join(STARTED_FILE);
+    let mut tick = tokio::time::interval(Duration::from_millis(250));
+    tick.tick().await;
+    while !mark.exists() {
+        tick.tick().await;
     }
 }
 
@@ -227,16 +227,16 @@ async fn silence(attempt: &Attempt, log: &Path, limit: Option<Duration>) {
 
 /// The limit from outside, should the one inside not hold.
 async fn limit(attempt: &Attempt) {
-    match attempt.timeout {
-        Some(timeout) => {
-            let slack = match attempt.keeper {
-                Keeper::InnerLem | Keeper::Shell => attempt.grace + LIMIT_SLACK,
-                // There is no limit inside.
-                Keeper::Nobody => Duration::ZERO,
-            };
-            tokio::time::sleep(timeout + slack).await;
+    let Some(timeout) = attempt.timeout else { return std::future::pending().await };
+    match attempt.keeper {
+        Keeper::InnerLem | Keeper::Shell => {
+            tokio::time::sleep(timeout + attempt.grace + LIMIT_SLACK).await;
         }
-        None => std::future::pending().await,
+        // This is the only one, and the start of a container is no part of it.
+        Keeper::Nobody => {
+            begun(&attempt.folder).await;
+            tokio::time::sleep(timeout).await;
+        }
     }
 }
 

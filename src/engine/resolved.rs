@@ -81,7 +81,7 @@ pub(crate) struct LemKeys {
     /// The service keeps its own command in persistent mode, and its healthcheck.
     pub keep_command: bool,
     /// `false`: the container gets no inner lem.
-    inner: Option<bool>,
+    pub inner: Option<bool>,
 }
 
 impl LemKeys {

@@ -330,3 +330,21 @@ fn a_healthy_machine_is_told_so() {
         found.is(check, "fine", &[]);
     }
 }
+
+#[test]
+fn services_that_do_without_the_inner_lem_are_named_and_miss_nothing() {
+    let scene = Scene::without_containers();
+    scene.services("  bench: {image: busybox, x-lem: {inner: false}}\n");
+    scene.write(
+        "campaign.yaml",
+        "campaign_name: nightly\ngrid: {backends: [bench]}\ncommand: [a]\n",
+    );
+    let mut lem = scene.command(&["doctor", "--json"]);
+    lem.env("LEM_CONTAINER_BIN", scene.path("nowhere"));
+    let ended = crate::support::Running::start(&mut lem).wait();
+    let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let found = found.as_array().unwrap().iter().find(|it| it["check"] == "container_build");
+    let found = found.unwrap();
+    assert_eq!(found["status"], "warning", "{found}");
+    assert!(found["found"].as_str().unwrap().contains("`bench` does without it"), "{found}");
+}

@@ -2,12 +2,34 @@
 
 use std::path::Path;
 
-use super::finding::{Check, Finding};
+use super::files::Services;
+use super::finding::{Check, Finding, Status};
 use crate::campaign::container_build;
 use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
 
 const INSTALL: &str = "`make install` puts both builds in place; LEM_CONTAINER_BIN names another";
+
+/// The same for the services of a campaign, of which some may do without it.
+pub(super) fn for_services(mut finding: Finding, services: Option<&Services>) -> Finding {
+    let used = || services.iter().flat_map(|services| &services.used);
+    let lets_it_in = |name: &&String| {
+        let service = services.and_then(|services| services.resolved.services.get(*name));
+        service.is_none_or(|service| service.lem.lets_inner_lem_in())
+    };
+    let without: Vec<String> =
+        used().filter(|name| !lets_it_in(name)).map(|name| format!("`{name}`")).collect();
+    if without.is_empty() {
+        return finding;
+    }
+    let does = if without.len() == 1 { "does" } else { "do" };
+    let said = format!("; {} {does} without it (`x-lem: {{inner: false}}`)", without.join(", "));
+    finding.found.push_str(&said);
+    if without.len() == used().count() && finding.status == Status::Failure {
+        finding.status = Status::Warning;
+    }
+    finding
+}
 
 /// Looks for it.
 pub(super) async fn build(cancel: &Cancel) -> Finding {

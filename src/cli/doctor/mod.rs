@@ -103,6 +103,7 @@ async fn examine(file: Option<&Path>, cancel: &Cancel) -> Vec<Finding> {
         disk(about, &mounts),
         gpu::in_container(docker, &in_engine, &asks, services.as_ref(), cancel)
     );
+    let build = inner::for_services(build, services.as_ref());
     let mut findings = vec![
         engine::client(asked),
         engine::socket(asked),
