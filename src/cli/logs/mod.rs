@@ -131,9 +131,9 @@ fn follow_on(
         // Asked before the record is read: what a campaign did last is seen after its end too.
         let executed = known.is_executed();
         let runs = known.runs()?;
-        let tried =
+        let is_new =
             |run: &&SeenRun| run.attempts > tries.get(&run.position).copied().unwrap_or_default();
-        match runs.iter().find(tried) {
+        match runs.iter().find(is_new) {
             Some(next) => {
                 render::say(&format!("── {}  {} (cycle {})", next.run, next.name, next.cycle));
                 follow(known, next, None, stop);
