@@ -12,6 +12,9 @@ mod page;
 #[path = "docs/place.rs"]
 mod place;
 
+#[path = "support/fixture.rs"]
+#[allow(clippy::disallowed_methods, reason = "a test starts what it needs")]
+mod fixture;
 #[path = "support/gpu.rs"]
 #[allow(
     dead_code,
