@@ -15,6 +15,29 @@
 #[path = "support/mod.rs"]
 mod support;
 
+/// Makes a slow test of each function for each strategy.
+macro_rules! slowly_in_both_strategies {
+    ($($name:ident),* $(,)?) => {$(
+        mod $name {
+            #[test]
+            #[ignore = "takes long: make test-slow"]
+            fn ephemeral() {
+                super::$name($crate::support::Strategy::Ephemeral);
+            }
+
+            #[test]
+            #[ignore = "takes long: make test-slow"]
+            fn persistent() {
+                super::$name($crate::support::Strategy::Persistent);
+            }
+        }
+    )*};
+}
+
+use slowly_in_both_strategies;
+
+#[path = "slow/engine_away.rs"]
+mod engine_away;
 #[path = "slow/engine_lost.rs"]
 mod engine_lost;
 #[path = "slow/torture/mod.rs"]

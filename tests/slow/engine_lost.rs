@@ -6,32 +6,13 @@ use std::time::Duration;
 use crate::support::daemon::{Daemon, LiveRestore};
 use crate::support::{Running, Scene, Strategy, eventually, processes, wait};
 
-/// Makes a slow test of each function for each strategy.
-macro_rules! slowly_in_both_strategies {
-    ($($name:ident),* $(,)?) => {$(
-        mod $name {
-            #[test]
-            #[ignore = "takes long: make test-slow"]
-            fn ephemeral() {
-                super::$name($crate::support::Strategy::Ephemeral);
-            }
-
-            #[test]
-            #[ignore = "takes long: make test-slow"]
-            fn persistent() {
-                super::$name($crate::support::Strategy::Persistent);
-            }
-        }
-    )*};
-}
-
-slowly_in_both_strategies!(
+crate::slowly_in_both_strategies!(
     a_daemon_that_is_restarted_costs_a_try,
     a_daemon_that_is_killed_and_started_again_costs_a_try,
     a_daemon_that_is_away_for_30_seconds_costs_a_try,
     a_daemon_whose_containers_live_on_costs_a_try,
     a_daemon_that_is_killed_while_its_containers_live_on_costs_a_try,
-    without_a_retry_the_campaign_goes_on_with_the_next_run,
+    without_a_retry_the_campaign_goes_on_and_leaves_the_run_to_a_resume,
 );
 
 /// Beats, one line a beat: the first try until it is ended, each later one for a second.
@@ -71,16 +52,11 @@ impl Beating {
 
     /// Fails unless the campaign ends with these verdicts, one try at a time, and leaves nothing.
     #[track_caller]
-    fn ends_with(mut self, code: i32, verdicts: &[&str]) {
+    fn ends_with(mut self, code: i32, verdicts: &[&str], remaining: usize) {
         let ended = self.lem.wait();
         assert_eq!(ended.verdicts(), verdicts, "{}", ended.stderr);
-        let ended = ended.expect(code);
-        let state = if verdicts.last() == Some(&"completed") && code == 0 {
-            "finished"
-        } else {
-            "interrupted"
-        };
-        assert_eq!(ended.summary()["state"], state);
+        let summary = ended.expect(code).summary();
+        assert_eq!(summary["remaining"], remaining);
         let beats = self.beats();
         assert!(beats.is_sorted(), "two tries at once: {beats:?}");
         assert_eq!(self.daemon.containers(), [] as [String; 0]);
@@ -89,7 +65,7 @@ impl Beating {
 
     #[track_caller]
     fn ends_after_a_second_try(self) {
-        self.ends_with(0, &["completed", "engine_lost", "completed", "completed"]);
+        self.ends_with(0, &["completed", "engine_lost", "completed", "completed"], 0);
     }
 }
 
@@ -128,8 +104,8 @@ fn a_daemon_that_is_killed_while_its_containers_live_on_costs_a_try(strategy: St
     run.ends_after_a_second_try();
 }
 
-fn without_a_retry_the_campaign_goes_on_with_the_next_run(strategy: Strategy) {
+fn without_a_retry_the_campaign_goes_on_and_leaves_the_run_to_a_resume(strategy: Strategy) {
     let mut run = Beating::start(strategy, LiveRestore::Off, "stop_grace_period: 1s");
     run.daemon.restart();
-    run.ends_with(1, &["completed", "engine_lost", "completed"]);
+    run.ends_with(1, &["completed", "engine_lost", "completed"], 1);
 }
