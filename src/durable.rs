@@ -94,6 +94,15 @@ pub(crate) fn keep(file: &std::fs::File, path: &Path) -> io::Result<()> {
     sync_directory(path)
 }
 
+/// Puts the name of a file or folder on the disk.
+///
+/// # Errors
+/// The folder that it is in can't be flushed.
+#[cfg(feature = "host")]
+pub(crate) fn keep_name(path: &Path) -> io::Result<()> {
+    sync_directory(path)
+}
+
 /// Makes a folder, where there is none, that nobody else may enter whatever the umask is, and puts
 /// its name on the disk.
 ///

@@ -4,8 +4,10 @@
 //! could be anybody's by then.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +24,12 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
+    /// One of whom nothing is known but that it lives.
+    pub(crate) fn unseen() -> Self {
+        let what = "another lem of this machine, whose state is elsewhere".to_owned();
+        Self { pid: 0, what, since: "just now".to_owned() }
+    }
+
     /// This process.
     pub(crate) fn this(what: impl Into<String>) -> Self {
         let since = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -31,6 +39,9 @@ impl Holder {
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.pid == 0 {
+            return f.write_str(&self.what);
+        }
         write!(f, "{} (pid {}, since {})", self.what, self.pid, self.since)
     }
 }
@@ -48,6 +59,28 @@ pub(crate) enum LockError {
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
+    /// The same lock for those who don't see the file.
+    _name: Option<UnixListener>,
+}
+
+impl Lock {
+    /// Takes a name on this machine too, for those whose files are elsewhere; none, if one of them
+    /// has it. The kernel gives it back as it does the file's lock, and it leaves nothing behind.
+    pub(crate) fn with_name(self, name: &str) -> Option<Self> {
+        let address = SocketAddr::from_abstract_name(name.as_bytes()).ok();
+        match address.map(|address| UnixListener::bind_addr(&address)) {
+            Some(Ok(listener)) => Some(Self { _name: Some(listener), ..self }),
+            Some(Err(error)) if error.kind() == ErrorKind::AddrInUse => None,
+            // Where there are no such names, the file is all there is.
+            Some(Err(_)) | None => Some(self),
+        }
+    }
+}
+
+/// Whether somebody on this machine has the name.
+pub(crate) fn is_named(name: &str) -> bool {
+    let address = SocketAddr::from_abstract_name(name.as_bytes());
+    address.and_then(|address| UnixStream::connect_addr(&address)).is_ok()
 }
 
 /// How often, and for how long, a lock that is held is looked at again before it counts as held.
@@ -80,7 +113,7 @@ pub(crate) fn take(path: &Path, holder: &Holder) -> Result<Lock, LockError> {
     file.set_len(0).map_err(unusable)?;
     file.rewind().map_err(unusable)?;
     file.write_all(text.as_bytes()).map_err(unusable)?;
-    Ok(Lock { _file: file })
+    Ok(Lock { _file: file, _name: None })
 }
 
 /// Who holds the lock at `path` now, if anybody does.
@@ -122,7 +155,12 @@ mod tests {
         };
         assert_eq!((seen.what.as_str(), seen.pid), ("campaign `nightly`", std::process::id()));
         assert_eq!(holder(&path).unwrap(), seen);
+        let name = format!("lem-test-{}", std::process::id());
+        let first = first.with_name(&name).unwrap();
+        let elsewhere = take(&folder.path().join("elsewhere.lock"), &Holder::this("other"));
+        assert!(is_named(&name) && elsewhere.unwrap().with_name(&name).is_none());
         drop(first);
+        assert!(!is_named(&name));
         assert_eq!(holder(&path), None);
         take(&path, &Holder::this("other")).unwrap();
     }

@@ -12,6 +12,8 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "cli/clock.rs"]
+mod clock;
 #[path = "cli/crash.rs"]
 mod crash;
 #[path = "cli/detach.rs"]

@@ -14,6 +14,9 @@ mod place;
 
 #[path = "docs/failures.rs"]
 mod failures;
+#[path = "support/fixture.rs"]
+#[allow(clippy::disallowed_methods, reason = "a test starts what it needs")]
+mod fixture;
 #[path = "support/gpu.rs"]
 #[allow(
     dead_code,

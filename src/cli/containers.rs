@@ -214,5 +214,5 @@ async fn owned(engine: &Engine, cancel: &Cancel) -> Result<Vec<Container>, Campa
 }
 
 fn holder(engine: &Engine, project: &str) -> Option<lock::Holder> {
-    lock::holder(&locks::path_of_project(&engine.id, project).ok()?)
+    locks::holder_of_project(&engine.id, project)
 }

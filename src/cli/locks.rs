@@ -50,7 +50,21 @@ fn real(folder: &Path) -> PathBuf {
 /// Takes the lock of a Compose project: one lem in it at a time.
 pub(super) fn project(site: &Site, campaign: &str) -> Result<Lock, CampaignError> {
     let path = path_of_project(&site.engine.id, &site.owner)?;
-    take(&path, &format!("project `{}`", site.owner), campaign)
+    let what = format!("project `{}`", site.owner);
+    let lock = take(&path, &what, campaign)?;
+    let named = lock.with_name(&name_of_project(&site.engine.id, &site.owner));
+    named.ok_or_else(|| CampaignError::Busy { what, holder: Holder::unseen() })
+}
+
+/// The living lem of this machine that uses a project, whatever its state folder is.
+pub(super) fn holder_of_project(engine: &str, project: &str) -> Option<Holder> {
+    let seen = path_of_project(engine, project).ok().and_then(|path| lock::holder(&path));
+    seen.or_else(|| lock::is_named(&name_of_project(engine, project)).then(Holder::unseen))
+}
+
+/// What a project's lock is called beyond its state folder.
+fn name_of_project(engine: &str, project: &str) -> String {
+    format!("dev.lem/{}", short_hash(format!("{engine}\n{project}").as_bytes()))
 }
 
 /// The lock of a Compose project on an engine.

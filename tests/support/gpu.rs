@@ -1,14 +1,14 @@
 //! GPUs that a test makes up: `lem` loads `fixtures/fake_nvml.rs` in place of the driver's library.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/fake_nvml.rs");
+use super::fixture;
 
 /// What the driver answers, until the test says otherwise.
 pub(crate) struct FakeGpu {
@@ -60,29 +60,11 @@ impl FakeGpu {
 
     /// What makes a `lem` see these GPUs.
     pub(crate) fn environment(&self) -> [(&'static str, PathBuf); 2] {
-        [("LEM_NVML_LIBRARY", library()), ("FAKE_NVML_STATE", self.path())]
+        [("LEM_NVML_LIBRARY", fixture::library("fake_nvml")), ("FAKE_NVML_STATE", self.path())]
     }
 
     /// Gives a `lem` these GPUs.
     pub(crate) fn furnish<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.envs(self.environment())
     }
-}
-
-/// The library, built where it is missing or older than its source: cargo builds examples only
-/// along with all tests.
-fn library() -> PathBuf {
-    let folder = Path::new(env!("CARGO_BIN_EXE_lem")).parent().unwrap();
-    let library = folder.join("examples/libfake_nvml.so");
-    let time = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
-    if time(&library) < time(Path::new(SOURCE)) {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--locked", "--example", "fake_nvml", "--target-dir"]);
-        build.arg(folder.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success(), "fixtures/fake_nvml.rs can't be built");
-    }
-    library
 }

@@ -5,11 +5,13 @@
 #![allow(dead_code, unused_imports, unused_macros)]
 
 pub(crate) mod address;
+pub(crate) mod clock;
 pub(crate) mod cut;
 pub(crate) mod daemon;
 pub(crate) mod detached;
 pub(crate) mod ended;
 pub(crate) mod engine;
+pub(crate) mod fixture;
 pub(crate) mod gpu;
 pub(crate) mod images;
 pub(crate) mod processes;

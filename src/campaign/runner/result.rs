@@ -63,6 +63,8 @@ impl Runner<'_> {
 fn found(search: &Search) -> Result<Option<PathBuf>, CampaignError> {
     let Some(path) = search.find() else { return Ok(None) };
     let kept = foreign_file::open(&path).and_then(|file| durable::keep(&file, &path));
+    // Its own folder was made for this run, and may be as new.
+    let kept = kept.and_then(|()| durable::keep_name(&search.folder));
     kept.map_err(|source| CampaignError::unwritable(&path, source))?;
     Ok(Some(path))
 }

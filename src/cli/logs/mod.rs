@@ -3,6 +3,7 @@
 mod choose;
 mod follow;
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,7 +95,7 @@ fn show(arguments: &Arguments, stop: &AtomicBool) -> Result<(), CampaignError> {
     }
     follow(&shelf.known, run, lines, stop);
     if arguments.run.is_none() {
-        follow_on(&shelf.known, run, stop)?;
+        follow_on(&shelf.known, &shelf.runs, run, stop)?;
     }
     Ok(())
 }
@@ -114,19 +115,29 @@ fn follow(known: &Known, run: &SeenRun, lines: Option<usize>, stop: &AtomicBool)
     Log { path: &path, lines }.copy(&mut std::io::stdout().lock(), Until::Ended(&ended));
 }
 
-/// The runs that begin after one, until the campaign has ended.
-fn follow_on(known: &Known, first: &SeenRun, stop: &AtomicBool) -> Result<(), CampaignError> {
-    let mut begun = first.started_at.clone();
+/// The runs that begin after one, until the campaign has ended. `seen` is how the runs were when that
+/// one was chosen: a run that has had another try since began later, whatever the clock said.
+fn follow_on(
+    known: &Known,
+    seen: &[SeenRun],
+    first: &SeenRun,
+    stop: &AtomicBool,
+) -> Result<(), CampaignError> {
+    let mut tries: HashMap<u32, u32> =
+        seen.iter().map(|run| (run.position, run.attempts)).collect();
+    // Its later tries were shown with it.
+    tries.insert(first.position, u32::MAX);
     while !stop.load(Ordering::Acquire) {
         // Asked before the record is read: what a campaign did last is seen after its end too.
         let executed = known.is_executed();
         let runs = known.runs()?;
-        let later = runs.iter().filter(|run| run.started_at > begun);
-        match later.min_by_key(|run| &run.started_at) {
+        let is_new =
+            |run: &&SeenRun| run.attempts > tries.get(&run.position).copied().unwrap_or_default();
+        match runs.iter().find(is_new) {
             Some(next) => {
                 render::say(&format!("── {}  {} (cycle {})", next.run, next.name, next.cycle));
                 follow(known, next, None, stop);
-                begun.clone_from(&next.started_at);
+                tries.insert(next.position, u32::MAX);
             }
             None if executed => std::thread::park_timeout(PAUSE),
             None => return Ok(()),
