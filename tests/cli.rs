@@ -38,6 +38,8 @@ mod notifications;
 mod options;
 #[path = "cli/pages.rs"]
 mod pages;
+#[path = "cli/paths.rs"]
+mod paths;
 #[path = "cli/repair.rs"]
 mod repair;
 #[path = "cli/rubbish.rs"]

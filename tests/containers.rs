@@ -37,6 +37,8 @@ mod held;
 mod names;
 #[path = "containers/one_at_a_time.rs"]
 mod one_at_a_time;
+#[path = "containers/paths.rs"]
+mod paths;
 #[path = "containers/reap.rs"]
 mod reap;
 #[path = "containers/secrets.rs"]

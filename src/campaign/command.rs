@@ -4,10 +4,11 @@ use serde_json::{Map, Value};
 
 /// A place that can't be filled in.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{{{place}}}` in the command names nothing of experiment `{experiment}`")]
-pub(crate) struct UnknownPlace {
-    pub place: String,
-    pub experiment: String,
+pub(crate) enum PlaceError {
+    #[error("`{{{place}}}` in the command names nothing of experiment `{experiment}`")]
+    Unknown { place: String, experiment: String },
+    #[error("the command of experiment `{experiment}` holds a NUL byte, which no program can get")]
+    Nul { experiment: String },
 }
 
 /// What the places of a command may name.
@@ -20,11 +21,16 @@ pub(crate) struct Places<'a> {
 }
 
 /// Fills in every `{place}`; `{{…}}` are braces around what is not one, and `${…}` is left to the shell.
-pub(crate) fn fill(command: &[String], places: &Places<'_>) -> Result<Vec<String>, UnknownPlace> {
-    command.iter().map(|word| fill_word(word, places)).collect()
+pub(crate) fn fill(command: &[String], places: &Places<'_>) -> Result<Vec<String>, PlaceError> {
+    let nul = || PlaceError::Nul { experiment: places.experiment.to_owned() };
+    let filled = command.iter().map(|word| {
+        let word = fill_word(word, places)?;
+        if word.contains('\0') { Err(nul()) } else { Ok(word) }
+    });
+    filled.collect()
 }
 
-fn fill_word(word: &str, places: &Places<'_>) -> Result<String, UnknownPlace> {
+fn fill_word(word: &str, places: &Places<'_>) -> Result<String, PlaceError> {
     let mut filled = String::new();
     let mut rest = word;
     // `}}` is one brace only where a `{{` was: `{"a": {"b": {size}}}` must stay whole JSON.
@@ -60,7 +66,7 @@ fn place_at(text: &str) -> Option<(&str, &str)> {
     (place.chars().all(word) && (first.is_alphabetic() || first == '_')).then_some((place, rest))
 }
 
-fn value_of(place: &str, places: &Places<'_>) -> Result<String, UnknownPlace> {
+fn value_of(place: &str, places: &Places<'_>) -> Result<String, PlaceError> {
     if let Some((_, value)) = places.fixed.iter().find(|(name, _)| *name == place) {
         return Ok(value.clone());
     }
@@ -69,9 +75,10 @@ fn value_of(place: &str, places: &Places<'_>) -> Result<String, UnknownPlace> {
     match keys.fold(first, |value, key| value.and_then(|value| value.get(key))) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(value) => Ok(value.to_string()),
-        None => {
-            Err(UnknownPlace { place: place.to_owned(), experiment: places.experiment.to_owned() })
-        }
+        None => Err(PlaceError::Unknown {
+            place: place.to_owned(),
+            experiment: places.experiment.to_owned(),
+        }),
     }
 }
 
@@ -115,5 +122,9 @@ mod tests {
             "`{batsh}` in the command names nothing of experiment `e`"
         );
         assert!(filled("{batch.x}").is_err());
+        let (config, fixed) = (Map::from_iter([("n".to_owned(), Value::from("a\0b"))]), []);
+        let places = Places { experiment: "e", fixed: &fixed, config: &config };
+        let nul = fill(&["{n}".to_owned()], &places).unwrap_err();
+        assert_eq!(nul, PlaceError::Nul { experiment: "e".to_owned() });
     }
 }

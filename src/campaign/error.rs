@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::command::UnknownPlace;
+use super::command::PlaceError;
 use super::file::StopAfter;
 use super::grid::GridError;
 use super::resume::select::Unmatched;
@@ -36,7 +36,7 @@ pub(crate) enum CampaignError {
     #[error(transparent)]
     Grid(#[from] GridError),
     #[error(transparent)]
-    Place(#[from] UnknownPlace),
+    Place(#[from] PlaceError),
     #[error("no Compose file in `{}` or above it", folder.display())]
     NoComposeFile { folder: PathBuf },
     #[error("the Compose file `{}` does not exist", path.display())]
@@ -49,7 +49,10 @@ pub(crate) enum CampaignError {
     NoBackend { experiment: String, known: String },
     #[error("experiment `{experiment}` needs service `{service}`, which the Compose file lacks")]
     NoService { experiment: String, service: String, known: Vec<String> },
-    #[error("`{}` is not UTF-8, which Compose files can't hold", path.display())]
+    #[error(
+        "`{}` is not UTF-8, which neither Compose files nor the record can hold",
+        path.display()
+    )]
     NotUtf8 { path: PathBuf },
     #[error(transparent)]
     ReadOnlyResults(#[from] ReadOnlyResults),
