@@ -1,6 +1,7 @@
 //! The table of exit codes, and the way out of each error.
 
 use super::init::InitError;
+use crate::campaign::command::PlaceError;
 use crate::campaign::error::CampaignError;
 use crate::campaign::resume::select::Unmatched;
 use crate::engine::error::EngineError;
@@ -138,7 +139,10 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
                 .to_owned()
         }
         E::NoService { service, known, .. } => no_service(service, known),
-        E::Place(_) => {
+        E::Place(PlaceError::Nul { .. }) => {
+            "write the value without `\\0`, or hand it over in a file".to_owned()
+        }
+        E::Place(PlaceError::Unknown { .. }) => {
             "known: config, result, results, backend, cycle, keys of the experiment, and \
                         dataset and num_samples where the campaign sets them; `{{…}}` are braces"
                 .to_owned()
