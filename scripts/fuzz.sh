@@ -21,6 +21,10 @@ fuzz() {
 	CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/fuzz" "$tools/bin/cargo-fuzz" "$verb" --sanitizer none "$@"
 }
 fuzz build
+# One target writes files all the time, and a finding stops it where it is.
+TMPDIR=$(mktemp -d -p "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)")
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 
 count=$(echo "$targets" | wc -w)
 each=$(((seconds + count - 1) / count))

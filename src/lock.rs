@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::foreign_file;
+
 /// Who holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Holder {
@@ -118,7 +120,7 @@ pub(crate) fn take(path: &Path, holder: &Holder) -> Result<Lock, LockError> {
 
 /// Who holds the lock at `path` now, if anybody does.
 pub(crate) fn holder(path: &Path) -> Option<Holder> {
-    let mut file = File::open(path).ok()?;
+    let mut file = foreign_file::open(path).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(read(&mut file)),
         Ok(()) | Err(TryLockError::Error(_)) => None,
@@ -130,9 +132,12 @@ fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o660).open(path)
 }
 
+/// What a holder says of itself is shorter.
+const LONGEST: u64 = 64 * 1024;
+
 fn read(file: &mut File) -> Holder {
     let mut text = String::new();
-    let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+    let read = file.rewind().and_then(|()| file.take(LONGEST).read_to_string(&mut text));
     // The holder may not have written yet, or may be a newer lem.
     read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_else(|| Holder {
         pid: 0,

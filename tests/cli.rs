@@ -44,6 +44,8 @@ mod notifications;
 mod options;
 #[path = "cli/pages.rs"]
 mod pages;
+#[path = "cli/paths.rs"]
+mod paths;
 #[path = "cli/private.rs"]
 mod private;
 #[path = "cli/repair.rs"]

@@ -55,6 +55,8 @@ mod one_at_a_time;
 mod outage;
 #[path = "containers/output.rs"]
 mod output;
+#[path = "containers/paths.rs"]
+mod paths;
 #[path = "containers/projects.rs"]
 mod projects;
 #[path = "containers/reap.rs"]

@@ -12,6 +12,8 @@ pub(crate) enum NoCommand {
          most {LONGEST_WORD} bytes"
     )]
     TooLong { experiment: String, bytes: usize },
+    #[error("the command of experiment `{experiment}` holds a NUL byte, which no program can get")]
+    Nul { experiment: String },
 }
 
 /// What Linux takes for one argument, without the zero at its end: `MAX_ARG_STRLEN`.
@@ -28,11 +30,18 @@ pub(crate) struct Places<'a> {
 
 /// Fills in every `{place}`; `{{…}}` are braces around what is not one, and `${…}` is left to the shell.
 pub(crate) fn fill(command: &[String], places: &Places<'_>) -> Result<Vec<String>, NoCommand> {
-    let fits = |word: String| match word.len() {
-        0..=LONGEST_WORD => Ok(word),
-        bytes => Err(NoCommand::TooLong { experiment: places.experiment.to_owned(), bytes }),
-    };
-    command.iter().map(|word| fill_word(word, places).and_then(fits)).collect()
+    let experiment = || places.experiment.to_owned();
+    let filled = command.iter().map(|word| {
+        let word = fill_word(word, places)?;
+        if word.len() > LONGEST_WORD {
+            return Err(NoCommand::TooLong { experiment: experiment(), bytes: word.len() });
+        }
+        if word.contains('\0') {
+            return Err(NoCommand::Nul { experiment: experiment() });
+        }
+        Ok(word)
+    });
+    filled.collect()
 }
 
 fn fill_word(word: &str, places: &Places<'_>) -> Result<String, NoCommand> {
@@ -127,5 +136,9 @@ mod tests {
             "`{batsh}` in the command names nothing of experiment `e`"
         );
         assert!(filled("{batch.x}").is_err());
+        let (config, fixed) = (Map::from_iter([("n".to_owned(), Value::from("a\0b"))]), []);
+        let places = Places { experiment: "e", fixed: &fixed, config: &config };
+        let nul = fill(&["{n}".to_owned()], &places).unwrap_err();
+        assert_eq!(nul, NoCommand::Nul { experiment: "e".to_owned() });
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::CampaignError;
 use crate::engine::compose::{ComposeProgram, Project};
+use crate::yaml::regular;
 
 /// Compose's own names, in its order of preference.
 const NAMES: [&str; 4] =
@@ -34,6 +35,11 @@ pub(crate) fn project(
     let directory =
         files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/")).to_owned();
     let env_files = list("COMPOSE_ENV_FILES", ",");
+    // Compose would wait for a pipe; a folder it passes over.
+    let beside = directory.join(".env");
+    if !beside.is_dir() {
+        regular::must_be_a_file(&beside)?;
+    }
     Ok(Project {
         compose,
         name: project_name.map(str::to_owned).or_else(|| variable("COMPOSE_PROJECT_NAME")),
@@ -50,12 +56,13 @@ fn absolute(path: &Path) -> Result<PathBuf, CampaignError> {
     if path.to_str().is_none() {
         return Err(CampaignError::NotUtf8 { path });
     }
+    regular::must_be_a_file(&path)?;
     if path.is_file() { Ok(path) } else { Err(CampaignError::ComposeFileMissing { path }) }
 }
 
 /// What a `.env` file says of `COMPOSE_FILE`, which Compose obeys where it is given no file.
 fn named_in_env_file(folder: &Path) -> Vec<PathBuf> {
-    let text = std::fs::read_to_string(folder.join(".env")).unwrap_or_default();
+    let text = regular::of_file(&folder.join(".env")).unwrap_or_default();
     let value = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.trim().split_once('='));
         let found = lines.find(|(key, _)| key.trim_start_matches("export ").trim() == name);

@@ -54,7 +54,10 @@ pub(crate) enum CampaignError {
     NoBackend { experiment: String, known: String },
     #[error("experiment `{experiment}` needs service `{service}`, which the Compose file lacks")]
     NoService { experiment: String, service: String, known: Vec<String> },
-    #[error("`{}` is not UTF-8, which Compose files can't hold", path.display())]
+    #[error(
+        "`{}` is not UTF-8, which neither Compose files nor the record can hold",
+        path.display()
+    )]
     NotUtf8 { path: PathBuf },
     #[error(transparent)]
     ReadOnlyResults(#[from] ReadOnlyResults),

@@ -44,3 +44,32 @@ pub(crate) fn waits(retry: &Retry) -> impl Iterator<Item = Duration> {
         .with_max_times(retry.max_attempts.saturating_sub(1) as usize)
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duration::Time;
+
+    #[test]
+    fn no_wait_is_longer_than_the_longest_however_many_there_are() {
+        let century = Time::seconds(100 * 365 * 86_400);
+        for (base, factor, longest) in [
+            (Time::seconds(2), 2.0, Time::seconds(60)),
+            (century, 100.0, century),
+            (Time::seconds(0), 100.0, century),
+            (Time::seconds(60), 1.0, Time::seconds(1)),
+        ] {
+            let retry = Retry {
+                max_attempts: u32::MAX,
+                base_delay: base,
+                factor,
+                max_delay: longest,
+                ..Retry::default()
+            };
+            let found: Vec<Duration> = waits(&retry).take(500).collect();
+            assert_eq!(found.len(), 500);
+            let most = longest.0.max(base.0);
+            assert!(found.iter().all(|wait| *wait <= most), "{base} {factor}: {found:?}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::error::CampaignError;
+use super::watch::LONGEST_MARK;
 use crate::durable::{self, Flush};
 use crate::yaml;
 
@@ -63,7 +64,9 @@ pub(crate) fn prepare_campaign(folder: &Path, campaign: &str) -> Result<(), Camp
 
 /// The campaign whose results a folder has, where it says so.
 fn owner(folder: &Path) -> Option<String> {
-    let mark: Value = serde_json::from_slice(&fs::read(folder.join(CAMPAIGN)).ok()?).ok()?;
+    let mark: Value =
+        serde_json::from_slice(&foreign_file::read(&folder.join(CAMPAIGN), LONGEST_MARK).ok()?)
+            .ok()?;
     mark.get("campaign_name")?.as_str().map(str::to_owned)
 }
 

@@ -156,6 +156,9 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
             "hand it over in a file: `{config}` is the path of the experiment's configuration"
                 .to_owned()
         }
+        E::Place(NoCommand::Nul { .. }) => {
+            "write the value without `\\0`, or hand it over in a file".to_owned()
+        }
         E::Place(NoCommand::UnknownPlace { .. }) => {
             "known: config, result, results, backend, cycle, keys of the experiment, and \
                         dataset and num_samples where the campaign sets them; `{{…}}` are braces"

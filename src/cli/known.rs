@@ -9,9 +9,13 @@ use serde::Deserialize;
 use super::flags::Flags;
 use super::locks;
 use crate::campaign::run_folder;
+use crate::foreign_file;
 use crate::lock::Holder;
 use crate::record::{CampaignState, RecordError, SeenInstance, SeenRun, View};
 use crate::state_dir;
+
+/// A note in the index, which everybody who uses an engine may write to, is shorter.
+pub(super) const LONGEST_NOTE: u64 = 64 * 1024;
 
 /// Where a campaign of this machine was last executed.
 #[derive(Debug, Clone, Deserialize)]
@@ -137,7 +141,7 @@ fn records(here: &Path) -> BTreeMap<PathBuf, Noted> {
     let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());
     for entry in entries.into_iter().flatten().flatten() {
         // One that is being renamed or is of another version says nothing.
-        let text = std::fs::read(entry.path()).unwrap_or_default();
+        let text = foreign_file::read(&entry.path(), LONGEST_NOTE).unwrap_or_default();
         if let Ok(pointer) = serde_json::from_slice::<Pointer>(&text) {
             note(&pointer.record.clone(), Some(pointer));
         }

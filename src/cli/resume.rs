@@ -8,12 +8,14 @@ use serde::Deserialize;
 
 use super::campaign::{self, Manner, Named, Scope};
 use super::flags::Flags;
+use super::known::LONGEST_NOTE;
 use super::locks::{self, local_state};
 use super::runtime::block_on_with;
 use super::{exit, render};
 use crate::campaign::decided::record_of;
 use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
+use crate::foreign_file;
 use crate::lock::Holder;
 use crate::record::Store;
 
@@ -134,7 +136,7 @@ fn everywhere() -> Result<Vec<Unfinished>, CampaignError> {
     let folder = local_state()?.join("campaigns");
     let mut found = Vec::new();
     for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-        let pointer = std::fs::read(entry.path()).ok();
+        let pointer = foreign_file::read(&entry.path(), LONGEST_NOTE).ok();
         let pointer = pointer.and_then(|bytes| serde_json::from_slice::<Pointer>(&bytes).ok());
         // A campaign that was moved or removed is not there any more: the record decides.
         let Some(pointer) = pointer.filter(|pointer| pointer.file.exists()) else { continue };

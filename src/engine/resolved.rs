@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::devices::{Gpus, Said};
 use super::error::EngineError;
+use super::reply::Unexpected;
 use crate::yaml;
 
 /// The project and its services.
@@ -110,7 +111,13 @@ pub(crate) struct Bind {
 
 /// Parses the output of `docker compose config`.
 pub(crate) fn parse(text: &str) -> Result<Resolved, EngineError> {
-    Ok(yaml::parse(Path::new("docker compose config"), text)?)
+    let resolved: Resolved = yaml::parse(Path::new("docker compose config"), text)?;
+    // It becomes part of file names. Compose itself allows no other.
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    if resolved.name.is_empty() || !resolved.name.chars().all(plain) {
+        return Err(Unexpected::from_text(&format!("name: {}", resolved.name)).into());
+    }
+    Ok(resolved)
 }
 
 impl Resolved {
@@ -257,5 +264,12 @@ networks: {default: {name: nightly_default}}
     #[test]
     fn an_unknown_key_of_ours_is_an_error() {
         assert!(parse("name: a\nservices: {s: {image: i, x-lem: {entrypiont: none}}}").is_err());
+    }
+
+    #[test]
+    fn a_project_whose_name_would_lead_to_another_folder_is_no_answer() {
+        for name in ["../x", "a/b", "''", "A b"] {
+            assert!(parse(&format!("name: {name}\nservices: {{s: {{image: i}}}}")).is_err());
+        }
     }
 }

@@ -6,7 +6,7 @@
 #[cfg(feature = "host")]
 pub(crate) mod keys;
 #[cfg(feature = "host")]
-mod regular;
+pub(crate) mod regular;
 pub(crate) mod text;
 #[cfg(feature = "host")]
 mod tree;

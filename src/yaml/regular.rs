@@ -10,6 +10,15 @@ use nix::fcntl::OFlag;
 use super::YamlError;
 use super::text::limited;
 
+/// Refuses what is there and is no file.
+pub(crate) fn must_be_a_file(path: &Path) -> Result<(), YamlError> {
+    match std::fs::metadata(path) {
+        Ok(found) => regular(&found)
+            .map_err(|source| YamlError::Unreadable { path: path.to_owned(), source }),
+        Err(_) => Ok(()),
+    }
+}
+
 /// The text of a regular file; links are followed.
 pub(crate) fn of_file(path: &Path) -> Result<String, YamlError> {
     let unreadable = |source| YamlError::Unreadable { path: path.to_owned(), source };

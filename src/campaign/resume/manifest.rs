@@ -16,10 +16,14 @@ use crate::campaign::plan::{Plan, Run};
 use crate::campaign::run_folder::slug;
 use crate::campaign::runner::now;
 use crate::durable::{self, Flush};
+use crate::foreign_file;
 use crate::record::{Known, Outcome, RecordedRun, RunState, Standing};
 
 /// Says that this program wrote a manifest.
 const GENERATOR: &str = concat!("lem ", env!("CARGO_PKG_VERSION"));
+
+/// That of half a million runs is smaller.
+const LARGEST: u64 = 256 << 20;
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,7 +143,7 @@ impl Manifest {
 
     /// Reads it, where there is one.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, CampaignError> {
-        let bytes = match std::fs::read(path) {
+        let bytes = match foreign_file::read(path, LARGEST) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(CampaignError::Unreadable { path: path.to_owned(), source }),

@@ -44,7 +44,7 @@ impl Named {
     }
 
     fn campaign(path: &Path, flags: &Flags) -> Result<Self, CampaignError> {
-        let path = absolute(path)?;
+        let path = text(absolute(path)?)?;
         let file = file::read(&path)?;
         if flags.campaign_name.is_some() {
             return Err(CampaignError::NamedTwice { path });
@@ -60,7 +60,7 @@ impl Named {
         let configs = flags
             .experiment_files
             .iter()
-            .map(|path| absolute(path))
+            .map(|path| text(absolute(path)?))
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(campaign) = configs.iter().find(|path| is_campaign(path)) {
             return Err(CampaignError::NamedTwice { path: campaign.clone() });
@@ -102,6 +102,11 @@ fn unnamed() -> PathBuf {
 
 fn absolute(path: &Path) -> Result<PathBuf, CampaignError> {
     std::path::absolute(path).map_err(|_| CampaignError::NoCampaignFile { path: path.to_owned() })
+}
+
+/// A path that can be written down.
+fn text(path: PathBuf) -> Result<PathBuf, CampaignError> {
+    if path.to_str().is_none() { Err(CampaignError::NotUtf8 { path }) } else { Ok(path) }
 }
 
 /// Patterns that the shell has left alone, as the files that they match, sorted.

@@ -1,8 +1,7 @@
 //! What lem and the runs leave in folders, and lem reads back: a container may have written it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -20,9 +19,12 @@ const RUN: &str = "4f2a9c1b-0001";
 /// The files of a run's folder and of the state folder, each with the same bytes: a manifest, the
 /// marks of the inner lem, the facts and the configuration of a run, its result and its log.
 pub(super) fn left(bytes: &[u8]) {
-    let Some(results) = folder() else { return };
+    let Ok(folder) = tempfile::tempdir() else { return };
+    let results = folder.path();
     let run = results.join(RUN);
     let files = ["config.yaml", "started.json", "ended.json", "lem.json", "result.json"];
+    let made = fs::create_dir(&run);
+    assert!(made.is_ok(), "{made:?}");
     let written = files
         .into_iter()
         .chain([run_folder::LOG])
@@ -73,14 +75,4 @@ fn plan() -> Plan {
         config_gap: std::time::Duration::ZERO,
         cycle_gap: std::time::Duration::ZERO,
     }
-}
-
-/// One folder for the whole process: making one for each input would take most of the time.
-fn folder() -> Option<&'static Path> {
-    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let made = FOLDER.get_or_init(|| {
-        let folder = std::env::temp_dir().join(format!("lem-fuzz-{}", std::process::id()));
-        fs::create_dir_all(folder.join(RUN)).ok().map(|()| folder)
-    });
-    made.as_deref()
 }
