@@ -8,7 +8,7 @@
 #
 # Engine 28.5 and Compose 2.40 are Debian's packages (sid), unpacked and not installed; containerd
 # 1.7 is Debian 13's. runc and iproute2 are the machine's own. Nothing of the machine's own engine is
-# shared, read or written: folders, sockets, bridge, addresses and configuration are this engine's.
+# shared, read or written: folders, sockets, network and configuration are this engine's.
 # Needs root and a Debian archive.
 #
 # LEM_ENGINE_HOME   where it lives; default: lem-engine in XDG_CACHE_HOME or /var/tmp
@@ -26,8 +26,6 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 3
 home=${LEM_ENGINE_HOME:-${XDG_CACHE_HOME:-/var/tmp}/lem-engine}
 readonly home bin=$home/bin config=$home/config
 readonly host=unix://$home/docker.sock pid_file=$home/dockerd.pid log=$home/dockerd.log
-# An own bridge: with `--bridge=none` dockerd deletes the machine's docker0.
-readonly bridge=lemeng0 address=172.28.0.1/16 pool=10.228.0.0/16
 readonly packages=(docker.io/sid docker-cli/sid docker-compose/sid containerd/trixie tini-static/sid)
 readonly start_limit=60 stop_limit=60
 
@@ -72,7 +70,7 @@ print_env() {
 
 up() {
     local command
-    for command in runc ip flock dpkg; do
+    for command in runc ip unshare flock dpkg; do
         command -v "$command" >/dev/null || fail 3 "there is no $command"
     done
     fetch
@@ -117,37 +115,26 @@ start() {
     # A daemon that was killed leaves its pid file, and the number may be another process's by now.
     rm -f "$pid_file" "$home/exec/containerd/containerd.pid"
     settings >"$home/daemon.json" || exit 3
-    if ! ip link show "$bridge" >/dev/null 2>&1; then
-        ip link add "$bridge" type bridge && ip address add "$address" dev "$bridge" ||
-            fail 1 "no bridge $bridge"
-    fi
-    ip link set "$bridge" up
-    # In a session of its own, so that no Ctrl-C reaches it; without the lock, which it would keep.
-    PATH=$bin:$PATH setsid nohup dockerd --config-file "$home/daemon.json" \
+    # In a session of its own, so that no Ctrl-C reaches it; without the lock, which it would keep. And
+    # in a network of its own: engine 28 deletes the machine's docker0 when it starts, also where a
+    # bridge of another name is configured, and each of two daemons flushes the other's firewall.
+    PATH=$bin:$PATH setsid nohup unshare --net sh -c \
+        'ip link set lo up && exec dockerd --config-file "$1"' sh "$home/daemon.json" \
         >"$log" 2>&1 </dev/null 9>&- &
 }
 
 # Everything is in a file of its own: what /etc/docker/daemon.json says is the other engine's, and a
-# flag that is in it too stops a daemon. Both would write the same chains of the kernel's firewall,
-# and each flushes what the other wrote: this one leaves them alone, so its containers reach one
-# another and this machine, not the world.
+# flag that is in it too stops a daemon. Its containers reach one another, not the world.
 settings() {
-    local device mtu
-    device=$(ip route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
-    mtu=$(cat "/sys/class/net/${device:-lo}/mtu" 2>/dev/null)
-    [ "${mtu:-65536}" -le 9000 ] || mtu=1500
     cat <<END
 {
   "hosts": ["$host"],
   "data-root": "$home/data",
   "exec-root": "$home/exec",
   "pidfile": "$pid_file",
-  "bridge": "$bridge",
-  "default-address-pools": [{"base": "$pool", "size": 24}],
   "iptables": false,
   "ip6tables": false,
   "ip-masq": false,
-  "mtu": $mtu,
   "log-driver": "json-file",
   "log-opts": {"max-size": "10m", "max-file": "3"}
 }
@@ -187,7 +174,7 @@ processes() {
 none_left() { [ -z "$(processes)" ]; }
 
 down() {
-    local pid link
+    local pid
     ! pid=$(daemon_pid) || kill "$pid"
     until_deadline "$stop_limit" none_left || {
         # shellcheck disable=SC2046 # numbers
@@ -195,10 +182,6 @@ down() {
         until_deadline 10 none_left || fail 1 "these do not end: $(processes | tr '\n' ' ')"
     }
     rm -f "$pid_file" "$home/docker.sock"
-    # A daemon leaves the bridges of its networks; it makes them again when it starts.
-    for link in $(ip -o -4 address show | awk -v "start=${pool%0.0/*}" 'index($4, start) == 1 { print $2 }') "$bridge"; do
-        ! ip link show "$link" >/dev/null 2>&1 || ip link delete "$link"
-    done
 }
 
 purge() {

@@ -4,6 +4,8 @@
 use std::ffi::OsString;
 use std::fs::Permissions;
 use std::io::{self, Write};
+#[cfg(feature = "host")]
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +91,20 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T, flush: Flush) -> 
 /// The file or its folder can't be flushed: what was written last may not be there.
 pub(crate) fn keep(file: &std::fs::File, path: &Path) -> io::Result<()> {
     file.sync_all()?;
+    sync_directory(path)
+}
+
+/// Makes a folder, where there is none, that nobody else may enter whatever the umask is, and puts
+/// its name on the disk.
+///
+/// # Errors
+/// Any error of making it or of flushing the folder that it is in.
+#[cfg(feature = "host")]
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     sync_directory(path)
 }
 

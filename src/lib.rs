@@ -11,7 +11,7 @@
 //! gpu        ─► ground
 //! http       ─► ground
 //! record     ─► ground
-//! ground     =  cancel, duration, durable, foreign_file, lock, mebibytes, room, state_dir, yaml
+//! ground     =  cancel, duration, durable, foreign_file, lock, mebibytes, room, secret, state_dir, yaml
 //! ```
 //!
 //! `cli` is the rim: arguments, terminal, exit codes. `engine` is the adapter of the `docker`
@@ -50,6 +50,8 @@ mod mebibytes;
 mod record;
 #[cfg(feature = "host")]
 mod room;
+#[cfg(feature = "host")]
+mod secret;
 #[cfg(feature = "host")]
 mod state_dir;
 mod yaml;

@@ -42,6 +42,8 @@ mod notifications;
 mod options;
 #[path = "cli/pages.rs"]
 mod pages;
+#[path = "cli/private.rs"]
+mod private;
 #[path = "cli/repair.rs"]
 mod repair;
 #[path = "cli/rubbish.rs"]

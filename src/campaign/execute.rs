@@ -248,9 +248,9 @@ fn strategy(
     let path = campaign.override_path(instance);
     let unwritable = |source| CampaignError::Unwritable { path: path.clone(), source };
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(unwritable)?;
+        durable::private_folder(folder).map_err(unwritable)?;
     }
-    durable::write(&path, campaign.override_text(site)?.as_bytes(), Flush::Later)
+    durable::write_with_mode(&path, campaign.override_text(site)?.as_bytes(), Flush::Later, 0o600)
         .map_err(unwritable)?;
     let events = Events::open(&site.engine.docker, &site.owner)?;
     let containers = containers(site, &path, settings, events)?;

@@ -9,7 +9,7 @@ use super::error::CampaignError;
 use super::file::CampaignFile;
 use super::grid;
 use super::plan::{Candidate, Experiment, identify};
-use super::secret::for_a_name;
+use crate::secret::for_a_name;
 use crate::yaml::{self, YamlError};
 
 /// Names the file that an experiment file adds to.

@@ -43,7 +43,6 @@ mod run_facts;
 pub(crate) mod run_folder;
 pub(crate) mod runner;
 pub(crate) mod script;
-mod secret;
 pub(crate) mod settings;
 pub(crate) mod site;
 pub(crate) mod strategy;

@@ -12,12 +12,12 @@ use super::resume::basis::Basis;
 use super::resume::drift::Placed;
 use super::resume::repair::Learnt;
 use super::runner::now;
-use super::secret::hidden;
 use crate::durable;
 use crate::foreign_file;
 use crate::record::{
     self, Amendment, CampaignState, ExperimentName, Known, PlannedRun, RecordedExperiment, Store,
 };
+use crate::secret::hidden;
 
 /// Writes down what is going to be done, before anything is.
 pub(crate) fn record(

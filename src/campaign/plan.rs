@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::file::Structure;
 use super::order::order;
-use super::secret::for_a_name;
+use crate::secret::for_a_name;
 
 /// An experiment: a configuration and what a run of it needs.
 #[derive(Debug, Clone, PartialEq, Serialize)]

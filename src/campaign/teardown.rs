@@ -53,6 +53,9 @@ enum Grace {
     No,
 }
 
+/// How long a removal that is under way is waited for.
+const GOING: Duration = Duration::from_secs(10);
+
 /// Between two tries, where the engine doesn't answer.
 const OUTAGE: Duration = Duration::from_secs(1);
 
@@ -210,14 +213,20 @@ impl Teardown {
         while Instant::now() < deadline {
             std::thread::park_timeout(Duration::from_millis(100));
         }
-        self.left().is_ok_and(|left| left.is_empty())
+        self.left().is_ok_and(|left| left.iter().all(Container::is_being_removed))
     }
 
     /// What is left once nothing is being removed any more: the client of a run does so as well.
+    /// Nothing runs in what an engine that was killed is removing for ever.
     fn left_at_rest(&self, deadline: Instant) -> Result<Vec<Container>, EngineError> {
+        let deadline = deadline.min(Instant::now() + GOING);
         loop {
-            let left = self.left()?;
-            if left.iter().all(|c| c.state != "removing") || Instant::now() > deadline {
+            let mut left = self.left()?;
+            if Instant::now() > deadline {
+                left.retain(|container| !container.is_being_removed());
+                return Ok(left);
+            }
+            if !left.iter().any(Container::is_being_removed) {
                 return Ok(left);
             }
             std::thread::park_timeout(Duration::from_millis(100));

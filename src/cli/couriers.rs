@@ -23,6 +23,7 @@ use crate::engine::invocation::Invocation;
 use crate::engine::process::{Exit, feed_blocking};
 use crate::http::notify::post;
 use crate::http::target::Target;
+use crate::secret::{hidden_in, hide_in_json};
 
 /// Notices that may wait for one courier. More are dropped: whoever is that slow gets no flood.
 const QUEUE: usize = 64;
@@ -165,7 +166,9 @@ impl Way {
     }
 
     fn deliver(&self, notice: &Notice, duty: &Duty) -> Result<(), String> {
-        let body = serde_json::to_string(notice).map_err(|error| error.to_string())?;
+        let mut body = serde_json::to_value(notice).map_err(|error| error.to_string())?;
+        hide_in_json(&mut body);
+        let body = body.to_string();
         match self {
             Self::Webhook(target) => {
                 post(target, &body, |time| duty.pause(time)).map_err(|error| error.to_string())
@@ -194,7 +197,7 @@ fn environment(notice: &Notice) -> Vec<(String, String)> {
         entry("LEM_EVENT", notice.topic.word()),
         entry("LEM_CAMPAIGN_NAME", &notice.campaign_name),
         entry("LEM_CAMPAIGN_ID", &notice.campaign_id),
-        entry("LEM_TEXT", &notice.text),
+        entry("LEM_TEXT", &hidden_in(&notice.text)),
         entry("LEM_EXPERIMENT_NAME", &datum("config_name")),
         entry("LEM_VERDICT", &datum("verdict")),
         entry("LEM_EXIT_CODE", &datum("exit_code")),

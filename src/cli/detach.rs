@@ -5,8 +5,9 @@
 //! has not. From then on it writes to a log.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::campaign::decided::Campaign;
 use crate::campaign::error::CampaignError;
 use crate::campaign::file::Structure;
 use crate::cancel::Cancel;
+use crate::durable;
 use crate::engine::process::{Ask, Exit, Leaving, Left};
 
 /// The option that a person gives.
@@ -180,8 +182,8 @@ pub(super) fn announce(campaign: &Campaign, campaign_id: &str, shown: Shown) {
 
 /// The files for standard output and standard error.
 fn open(folder: &Path, log: &Path, events: Option<&Path>) -> io::Result<(File, File)> {
-    fs::create_dir_all(folder)?;
-    let open = |path: &Path| File::options().create(true).append(true).open(path);
+    durable::private_folder(folder)?;
+    let open = |path: &Path| File::options().create(true).append(true).mode(0o600).open(path);
     let err = open(log)?;
     let out = events.map_or_else(|| err.try_clone(), open)?;
     Ok((out, err))

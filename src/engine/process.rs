@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use super::error::EngineError;
 use super::invocation::Invocation;
 use crate::cancel::Cancel;
+use crate::secret::hidden_in;
 
 pub(crate) use feed::feed_blocking;
 pub(crate) use leave::{Ask, Leaving, Left};
@@ -88,6 +89,7 @@ impl Reply {
 /// The end of what a failed command said, on either stream.
 fn last_words(stderr: &str, stdout: &str) -> String {
     let text = if stderr.trim().is_empty() { stdout } else { stderr };
+    let text = hidden_in(text);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(5)..].join("\n")
 }

@@ -54,6 +54,11 @@ impl Container {
     pub(crate) fn belongs_to(&self, owner: &str) -> bool {
         self.owner.as_deref() == Some(owner)
     }
+
+    /// Whether the engine is removing it, or has given up in the middle. Nothing runs in it.
+    pub(crate) fn is_being_removed(&self) -> bool {
+        matches!(self.state.as_str(), "removing" | "dead")
+    }
 }
 
 /// Parses the lines of `docker ps` in [`CONTAINER_FORMAT`].

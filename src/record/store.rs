@@ -1,6 +1,8 @@
 //! The record in `SQLite`: the file, and the campaigns in it.
 
 use std::borrow::Cow;
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::schema::{campaigns, experiments};
 use super::versions::{self, Version};
 use super::{Amendment, CampaignState, Instance, PlannedRun, RecordedExperiment};
-use crate::room;
+use crate::{durable, room};
 
 /// The record can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -82,9 +84,10 @@ impl Store {
     /// Opens the record, making it where there is none.
     pub(crate) fn open(path: &Path) -> Result<Self, RecordError> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
+            durable::private_folder(folder)
                 .map_err(|source| RecordError::NoFolder { path: path.to_owned(), source })?;
         }
+        keep_to_its_owner(path);
         let mut store = Self::connect(path)?;
         match store.prepare().map_err(|source| store.query_error(source))? {
             Version::Ours => Ok(store),
@@ -299,6 +302,16 @@ impl Store {
             .execute(&mut self.connection)
             .map(|_| ())
             .map_err(|source| self.query_error(source))
+    }
+}
+
+/// Makes the file, where there is none, so that its owner alone reads it; what `SQLite` puts beside
+/// it gets the same mode. What can't be made, `SQLite` will say.
+fn keep_to_its_owner(path: &Path) {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    if made.is_err_and(|error| error.kind() == std::io::ErrorKind::AlreadyExists) {
+        // One of an earlier version; somebody else's stays as it is.
+        let _ = std::fs::set_permissions(path, Permissions::from_mode(0o600));
     }
 }
 

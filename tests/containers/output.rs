@@ -99,9 +99,10 @@ fn the_engine_keeps_the_end_of_an_output_alone() {
         scene.services(&format!("  bench: {{image: <busybox>, network_mode: none{logging}}}\n"));
         scene.scripts(&["while [ ! -e $GO ]; do sleep 0.1; done"], "");
         let mut lem = scene.start_campaign(Strategy::Ephemeral, &[]);
-        let name = eventually("the run's container is there", || {
-            engine::owned(&scene.project).first().map(|container| container.name.clone())
+        eventually("the run has begun", || {
+            scene.runs("nightly").first()?.join("started.json").exists().then_some(())
         });
+        let name = engine::owned(&scene.project).remove(0).id;
         let format = ["inspect", "--format", "{{json .HostConfig.LogConfig}}", &name];
         let config: serde_json::Value = serde_json::from_str(&engine::docker(&format)).unwrap();
         assert_eq!(config, serde_json::from_str::<serde_json::Value>(kept).unwrap());

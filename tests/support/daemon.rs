@@ -23,7 +23,6 @@ pub(crate) enum LiveRestore {
 /// Everything of it is removed when it is dropped.
 pub(crate) struct Daemon {
     home: PathBuf,
-    bridge: String,
     child: Option<Child>,
 }
 
@@ -39,14 +38,8 @@ impl Daemon {
         let pid = std::process::id();
         // Sockets have short names.
         let home = std::env::temp_dir().join(format!("{PREFIX}{pid}-{number}"));
-        let bridge = format!("lemd{pid}x{number}");
         fs::create_dir(&home).unwrap();
-        let mut daemon = Self { home, bridge, child: None };
-        // With `--bridge=none` dockerd deletes the machine's docker0.
-        ip(&["link", "add", &daemon.bridge, "type", "bridge"]);
-        let address = format!("10.229.{}.1/24", (pid + number) % 250);
-        ip(&["address", "add", &address, "dev", &daemon.bridge]);
-        ip(&["link", "set", &daemon.bridge, "up"]);
+        let mut daemon = Self { home, child: None };
         daemon.configure(live_restore);
         daemon.run();
         daemon.load(&images::tag("busybox"));
@@ -84,8 +77,11 @@ impl Daemon {
         let _ = fs::remove_file(self.path("pid"));
         let _ = fs::remove_file(self.path("exec/containerd/containerd.pid"));
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let mut dockerd = Command::new("dockerd");
-        dockerd.arg("--config-file").arg(self.path("daemon.json"));
+        // In a network of its own: engine 28 deletes the machine's docker0 when it starts, whatever
+        // bridge it is given.
+        let mut dockerd = Command::new("unshare");
+        dockerd.args(["--net", "sh", "-c", "ip link set lo up && exec dockerd --config-file $0"]);
+        dockerd.arg(self.path("daemon.json"));
         dockerd.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(dockerd.spawn().expect("these tests need root and a `dockerd`"));
         eventually(&format!("the daemon answers: {}", self.path("log").display()), || {
@@ -137,15 +133,12 @@ impl Daemon {
     }
 
     fn configure(&self, live_restore: LiveRestore) {
-        // A file of its own: the machine's says what the machine's daemon does. The firewall is the
-        // machine's: two daemons flush one another's chains.
+        // A file of its own: the machine's says what the machine's daemon does.
         let config = serde_json::json!({
             "hosts": [self.host()],
             "data-root": self.path("data"),
             "exec-root": self.path("exec"),
             "pidfile": self.path("pid"),
-            "bridge": self.bridge,
-            "default-address-pools": [{"base": "10.230.0.0/16", "size": 24}],
             "iptables": false,
             "ip6tables": false,
             "ip-masq": false,
@@ -198,7 +191,7 @@ impl Drop for Daemon {
                 let _ = child.wait();
             }
         }
-        remove(&self.home, &self.bridge);
+        remove(&self.home);
     }
 }
 
@@ -206,18 +199,17 @@ impl Drop for Daemon {
 fn remove_those_of_the_dead() {
     for entry in fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some((pid, number)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-'))
-        else {
+        let Some((pid, _)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-')) else {
             continue;
         };
         if !Path::new("/proc").join(pid).exists() {
-            remove(&entry.path(), &format!("lemd{pid}x{number}"));
+            remove(&entry.path());
         }
     }
 }
 
-/// Removes a daemon, whatever is left of it: processes, containers, mounts, files, its bridge.
-fn remove(home: &Path, bridge: &str) {
+/// Removes a daemon, whatever is left of it: processes, containers, mounts, files.
+fn remove(home: &Path) {
     let pids = || [of_folder(home), in_containers_of(home)].concat();
     let gone = wait::until(wait::PATIENCE, || {
         let left = pids();
@@ -235,7 +227,6 @@ fn remove(home: &Path, bridge: &str) {
         let _ = Command::new("umount").args(["--lazy", path]).output();
     }
     let removed = fs::remove_dir_all(home);
-    let _ = Command::new("ip").args(["link", "delete", bridge]).output();
     if !std::thread::panicking() {
         assert!(gone.is_some(), "processes of {} do not end: {:?}", home.display(), pids());
         removed.unwrap();
@@ -259,11 +250,4 @@ fn in_containers_of(home: &Path) -> Vec<u32> {
         ids.iter().any(|id| groups.contains(id.as_str()))
     };
     processes::pids().filter(inside).collect()
-}
-
-#[track_caller]
-fn ip(words: &[&str]) {
-    let output = Command::new("ip").args(words).output().expect("these tests need iproute2");
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {words:?} (these tests need root): {complaint}");
 }

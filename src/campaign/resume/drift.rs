@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use super::basis::Basis;
 use crate::campaign::file::Structure;
 use crate::campaign::plan::{Experiment, Plan, Run};
-use crate::campaign::secret::hidden;
 use crate::record::{
     CampaignState, Instance, RecordError, RecordedExperiment, RecordedRun, Standing, Store,
 };
+use crate::secret::hidden;
 
 /// What was recorded of a campaign.
 #[derive(Debug, Clone)]

@@ -132,7 +132,9 @@ impl Manifest {
         if let Some(aside) = aside {
             std::fs::rename(path, aside).map_err(failed)?;
         }
-        durable::write_json(path, self, Flush::Now).map_err(failed)
+        let mut text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
+        text.push(b'\n');
+        durable::write_with_mode(path, &text, Flush::Now, 0o600).map_err(failed)
     }
 
     /// Reads it, where there is one.

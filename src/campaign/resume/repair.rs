@@ -8,11 +8,11 @@ use super::drift::place;
 use super::found::{FoundRun, began};
 use crate::campaign::opening::{experiments, planned};
 use crate::campaign::plan::{Experiment, Plan, identity};
-use crate::campaign::secret::hidden;
 use crate::record::{
     CampaignState, Instance, Outcome, PlannedRun, RecordedExperiment, RecordedRun, RunState,
     Standing,
 };
+use crate::secret::hidden;
 
 /// An execution that the record lacks.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,6 +14,8 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::secret::{hidden_in, hide_in_json};
+
 pub(super) use doctor::findings;
 pub(super) use error::{error, failure_of_start, init_error};
 pub(super) use plan::{persistent_mode, plan};
@@ -23,18 +25,20 @@ pub(super) use summary::summary;
 
 /// A line of talk. A terminal that is gone is no reason to stop.
 pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", hidden_in(line));
 }
 
 /// A line of data.
 pub(super) fn out(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(std::io::stdout(), "{}", hidden_in(line));
 }
 
 /// A value as one line of JSON.
 pub(super) fn json<T: Serialize>(value: &T) {
-    if let Ok(line) = serde_json::to_string(value) {
-        out(&line);
+    // Numbers and keys stay as they are, whatever a secret looks like.
+    if let Ok(mut value) = serde_json::to_value(value) {
+        hide_in_json(&mut value);
+        let _ = writeln!(std::io::stdout(), "{value}");
     }
 }
 

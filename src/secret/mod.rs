@@ -3,7 +3,11 @@
 //! A secret is known by its key, and a few by what they begin with. It is better to hide what is
 //! none than to show one, but figures and names that experiments differ in must stay.
 
+mod text;
+
 use serde_json::{Map, Value};
+
+pub(crate) use text::{hidden_in, hide_in_json};
 
 /// What stands for a secret.
 const HIDDEN: &str = "(hidden)";
