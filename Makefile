@@ -87,6 +87,10 @@ test-slow: setup-for-tests container ## run what takes minutes: lost engines, th
 test-slow-modern: ## run that on the modern engine
 	$(call on-modern,test-slow)
 
+.PHONY: fuzz
+fuzz: ## feed the readers of files and of docker's answers with rubbish (FUZZ_SECONDS=60 in total)
+	@scripts/fuzz.sh
+
 .PHONY: check
 check: ## formatting, lints and documentation, for both builds of the crate
 	cargo fmt --check

@@ -50,6 +50,11 @@ impl FromStr for Time {
     }
 }
 
+/// A measured time. What a container claims to have measured may be no time at all.
+pub(crate) fn measured(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(LONGEST)
+}
+
 /// `2h 5m`, `1m 30s`, `0.4s`: the two largest units, as a person would say it.
 pub(crate) fn human(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -121,6 +126,16 @@ mod tests {
             let expected = Duration::from_secs_f64(seconds);
             assert_eq!(text.parse::<Time>().unwrap().0, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn whatever_was_measured_is_a_time() {
+        let shown = |seconds| human(measured(seconds));
+        assert_eq!(
+            (shown(1.5), shown(-1.0), shown(f64::NAN)),
+            ("1.5s".into(), "0.0s".into(), "0.0s".into())
+        );
+        assert_eq!(shown(1e300), shown(f64::INFINITY));
     }
 
     #[test]

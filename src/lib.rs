@@ -57,3 +57,15 @@ mod state_dir;
 mod yaml;
 
 pub use cli::run;
+
+/// For the targets in `fuzz/`; no part of what the crate promises.
+///
+/// # Panics
+/// Where a promise about what lem reads is broken.
+#[cfg(all(feature = "host", fuzzing))]
+#[doc(hidden)]
+pub fn check(kind: &str, bytes: &[u8]) {
+    let found = cli::fuzzing::KINDS.iter().find(|(name, _)| *name == kind);
+    assert!(found.is_some(), "nothing called `{kind}` is read");
+    found.iter().for_each(|(_, check)| check(bytes));
+}

@@ -35,12 +35,16 @@ mod disturbed;
 mod doctor;
 #[path = "containers/dry_run.rs"]
 mod dry_run;
+#[path = "containers/elsewhere.rs"]
+mod elsewhere;
 #[path = "containers/faults.rs"]
 mod faults;
 #[path = "containers/held.rs"]
 mod held;
 #[path = "containers/insist.rs"]
 mod insist;
+#[path = "containers/keepers.rs"]
+mod keepers;
 #[path = "containers/names.rs"]
 mod names;
 #[path = "containers/one_at_a_time.rs"]

@@ -10,6 +10,8 @@ mod scene;
 mod command;
 #[path = "inner/kill.rs"]
 mod kill;
+#[path = "inner/shell.rs"]
+mod shell;
 #[path = "inner/stop.rs"]
 mod stop;
 #[path = "inner/tree.rs"]

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::keeper::Keeper;
+
 /// One try of a run, as every strategy needs it.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
@@ -14,6 +16,8 @@ pub(crate) struct Attempt {
     pub instance: String,
     /// The Compose service; absent in local runs.
     pub service: Option<String>,
+    /// Who keeps it where it runs.
+    pub keeper: Keeper,
     /// `NAME=VALUE`.
     pub environment: Vec<String>,
     /// What runs, its places filled in.

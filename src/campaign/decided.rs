@@ -70,7 +70,12 @@ impl Campaign {
             service_of: self.site.as_ref().map(|s| s.service_of.clone()).unwrap_or_default(),
             inside: worlds
                 .into_iter()
-                .map(|w| Inside { service: w.service, results: w.results, configs: w.configs })
+                .map(|w| Inside {
+                    service: w.service,
+                    keeper: w.keeper,
+                    results: w.results,
+                    configs: w.configs,
+                })
                 .collect(),
             configs: Some(self.settings.configs_dir.clone()).filter(|folder| folder.is_dir()),
         })

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::command::UnknownPlace;
 use super::file::StopAfter;
 use super::grid::GridError;
+use super::keeper::Without;
 use super::results_place::Loss;
 use super::resume::select::Unmatched;
 use super::world::ReadOnlyResults;
@@ -59,6 +60,15 @@ pub(crate) enum CampaignError {
     ReadOnlyResults(#[from] ReadOnlyResults),
     #[error("the container build of lem is missing: {reason}")]
     NoInner { reason: String },
+    #[error(
+        "service `{service}` runs without the inner lem ({why}), and its image brings no `lem` for \
+         the command"
+    )]
+    NoLem { service: String, why: Without },
+    #[error("nothing can hold a container of service `{service}`: its image has no `sh`")]
+    NothingHolds { service: String, why: Without },
+    #[error("the engine does not see `{}`: it is not a folder of its machine too", folder.display())]
+    NotShared { folder: PathBuf },
     #[error("`{}` can't be written", path.display())]
     Unwritable { path: PathBuf, source: std::io::Error },
     #[error("there is no room left for `{}` ({free} free)", path.display())]

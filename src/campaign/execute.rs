@@ -11,8 +11,9 @@ use super::decided::Campaign;
 use super::error::CampaignError;
 use super::event::{Event, Summary, TimeSpent};
 use super::file::ContainerStrategy;
-use super::gate::Gate;
+use super::gate::{Eyes, Gate};
 use super::instance::Instance;
+use super::keeper::share;
 use super::opening;
 use super::overhead::{self, Overhead};
 use super::plan::Run;
@@ -36,6 +37,7 @@ use crate::cancel::Cancel;
 use crate::durable::{self, Flush};
 use crate::engine::devices::{Gpus, Said};
 use crate::engine::events::Events;
+use crate::engine::place::Place;
 use crate::engine::process;
 use crate::record::{CampaignState, Store};
 
@@ -115,7 +117,9 @@ async fn work(
         return (cleaned(guard, report).await, Vec::new());
     }
     let began = Instant::now();
-    let mut gate = Gate::new(&campaign.settings.health, gpus(campaign));
+    let elsewhere = campaign.site.as_ref().is_some_and(|site| site.place.is_elsewhere());
+    let eyes = if elsewhere { Eyes::InContainers } else { Eyes::here() };
+    let mut gate = Gate::new(&campaign.settings.health, gpus(campaign), eyes);
     gate.before_start(cancel).await;
     let ready = begin(campaign, &mut strategy, report, cancel).await;
     gate.after_start(&strategy, cancel).await;
@@ -217,6 +221,10 @@ async fn begin(
             let what = format!("removing {} containers of a lem that was killed", stale.len());
             report(Event::Preparing { what });
             process::remove(&site.engine.docker.remove(&stale), cancel).await?;
+        }
+        if let (true, Some(image)) = (site.place != Place::Here, site.an_image()) {
+            let docker = &site.engine.docker;
+            share::check(docker, &site.owner, &image, &campaign.results, cancel).await?;
         }
         let waited_for: Vec<&str> = match campaign.settings.strategy {
             ContainerStrategy::Ephemeral => Vec::new(),

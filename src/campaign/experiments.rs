@@ -24,8 +24,11 @@ pub(crate) fn gather(
 ) -> Result<Vec<Experiment>, CampaignError> {
     let mut candidates = Vec::new();
     let mut files = Files::default();
+    let (count, mut weight) = (file.configs.len() + file.experiments.len(), 0_usize);
     for path in &file.configs {
         let config = files.read(&base.join(path))?;
+        weight = weight.saturating_add(grid::weight(&config));
+        grid::bearable(count, weight)?;
         candidates.push(of_file(name_of(path, &config), config, base.join(path)));
     }
     for entry in &file.experiments {
@@ -37,6 +40,8 @@ pub(crate) fn gather(
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             name = format!("{name}-{key}={text}");
         }
+        weight = weight.saturating_add(grid::weight(&config)).saturating_add(name.len());
+        grid::bearable(count, weight)?;
         candidates.push(of_file(name, config, base.join(&entry.config)));
     }
     if let Some(axes) = &file.grid {

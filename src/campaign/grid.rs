@@ -1,6 +1,6 @@
 //! From the axes of a grid to the configurations of its experiments. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -18,6 +18,12 @@ pub(crate) enum GridError {
     /// More combinations than fit anywhere.
     #[error("the grid has {count} combinations; at most {MOST_RUNS} make sense")]
     TooMany { count: usize },
+    /// More than a campaign may hold in memory.
+    #[error("the {count} experiments need more than {} MiB of memory", LARGEST_WEIGHT >> 20)]
+    TooLarge { count: usize },
+    /// A key that leads deeper than any configuration goes.
+    #[error("`{}…` leads deeper than {DEEPEST} levels", key.chars().take(60).collect::<String>())]
+    TooDeep { key: String },
     /// Two axes write to places that exclude each other.
     #[error("`{key}` is set inside a value that is no mapping")]
     Clash { key: String },
@@ -34,6 +40,31 @@ pub(crate) struct Point {
 
 /// More runs than anybody waits for: a day has fewer seconds.
 pub(crate) const MOST_RUNS: usize = 1_000_000;
+
+/// What the configurations of all experiments may weigh together.
+const LARGEST_WEIGHT: usize = 128 << 20;
+
+/// As deep as a dotted key may lead; a YAML file may be nested as deeply.
+const DEEPEST: usize = 64;
+
+/// About how much memory a configuration takes.
+pub(crate) fn weight(config: &Map<String, Value>) -> usize {
+    fn of(value: &Value) -> usize {
+        let inner = match value {
+            Value::Object(map) => map.iter().map(|(key, value)| 64 + key.len() + of(value)).sum(),
+            Value::Array(items) => items.iter().map(of).sum(),
+            Value::String(text) => text.len(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        };
+        64_usize.saturating_add(inner)
+    }
+    config.iter().map(|(key, value)| 64 + key.len() + of(value)).fold(512, usize::saturating_add)
+}
+
+/// Refuses experiments that together weigh too much.
+pub(crate) fn bearable(count: usize, weight: usize) -> Result<(), GridError> {
+    if weight > LARGEST_WEIGHT { Err(GridError::TooLarge { count }) } else { Ok(()) }
+}
 
 /// How many combinations there are, without making them.
 fn combinations(grid: &Grid, models: usize) -> usize {
@@ -52,7 +83,8 @@ pub(crate) fn expand(grid: &Grid, model: Option<&str>) -> Result<Vec<Point>, Gri
     if grid.backends.is_empty() {
         return empty("grid.backends");
     }
-    if let Some(unknown) = grid.backend_overrides.keys().find(|b| !grid.backends.contains(b)) {
+    let backends: HashSet<&String> = grid.backends.iter().collect();
+    if let Some(unknown) = grid.backend_overrides.keys().find(|b| !backends.contains(b)) {
         return Err(GridError::UnknownBackend { backend: unknown.clone() });
     }
     let models: Vec<Option<&str>> = match &grid.models {
@@ -65,7 +97,7 @@ pub(crate) fn expand(grid: &Grid, model: Option<&str>) -> Result<Vec<Point>, Gri
         return Err(GridError::TooMany { count });
     }
     let none = BTreeMap::new();
-    let mut points = Vec::new();
+    let (mut points, mut weight) = (Vec::new(), 0_usize);
     for backend in &grid.backends {
         let own = grid.backend_overrides.get(backend).unwrap_or(&none);
         let prefixed = own.iter().map(|(k, v)| (format!("{backend}.{k}"), v));
@@ -83,31 +115,46 @@ pub(crate) fn expand(grid: &Grid, model: Option<&str>) -> Result<Vec<Point>, Gri
         for model in &models {
             let mut start = vec![("backend".to_owned(), Value::from(backend.as_str()))];
             start.extend(model.map(|m| ("model_name".to_owned(), Value::from(m))));
-            combine(&axes, start, &mut points)?;
+            let mut turns = Some(vec![0; axes.len()]);
+            while let Some(turn) = turns {
+                let point = combine(&axes, &start, &turn)?;
+                // Twice: the values stand in the axes too, until the experiment has its name.
+                weight = weight.saturating_add(self::weight(&point.config).saturating_mul(2));
+                bearable(count, weight)?;
+                points.push(point);
+                turns = after(turn, &axes);
+            }
         }
     }
     Ok(points)
 }
 
+/// The combination in which each axis has the value of its turn.
 fn combine(
     axes: &[(String, &OneOrMany)],
-    chosen: Vec<(String, Value)>,
-    points: &mut Vec<Point>,
-) -> Result<(), GridError> {
-    let Some(((name, values), rest)) = axes.split_first() else {
-        let mut config = Map::new();
-        for (key, value) in &chosen {
-            set(&mut config, key, value.clone())?;
-        }
-        points.push(Point { config, axes: chosen });
-        return Ok(());
-    };
-    for value in values.values() {
-        let mut chosen = chosen.clone();
-        chosen.push((name.clone(), value.clone()));
-        combine(rest, chosen, points)?;
+    start: &[(String, Value)],
+    turns: &[usize],
+) -> Result<Point, GridError> {
+    let values = axes.iter().zip(turns);
+    let chosen = values.map(|((name, axis), turn)| (name.clone(), axis.values()[*turn].clone()));
+    let axes: Vec<(String, Value)> = start.iter().cloned().chain(chosen).collect();
+    let mut config = Map::new();
+    for (key, value) in &axes {
+        set(&mut config, key, value.clone())?;
     }
-    Ok(())
+    Ok(Point { config, axes })
+}
+
+/// The next turns, the last axis fastest; none after the last combination.
+fn after(mut turns: Vec<usize>, axes: &[(String, &OneOrMany)]) -> Option<Vec<usize>> {
+    for (turn, (_, axis)) in turns.iter_mut().zip(axes).rev() {
+        *turn += 1;
+        if *turn < axis.values().len() {
+            return Some(turns);
+        }
+        *turn = 0;
+    }
+    None
 }
 
 /// Sets a dotted key, making the mappings on the way.
@@ -116,6 +163,9 @@ pub(crate) fn set(
     key: &str,
     value: Value,
 ) -> Result<(), GridError> {
+    if key.matches('.').count() >= DEEPEST {
+        return Err(GridError::TooDeep { key: key.to_owned() });
+    }
     let Some((first, rest)) = key.split_once('.') else {
         config.insert(key.to_owned(), value);
         return Ok(());
@@ -180,6 +230,29 @@ mod tests {
             error(json!({"backends": ["a"], "backend_overrides": {"b": {}}})),
             "`grid.backend_overrides.b` is not one of `grid.backends`"
         );
+    }
+
+    #[test]
+    fn a_grid_that_does_not_fit_into_memory_is_refused_before_it_is_made() {
+        let text = "x".repeat(1 << 20);
+        let values: Vec<u32> = (0..1000).collect();
+        let large = json!({"backends": ["a"], "shared": {"text": text, "n": values}});
+        assert_eq!(expand(&grid(large), None), Err(GridError::TooLarge { count: 1000 }));
+    }
+
+    #[test]
+    fn a_key_that_leads_deeper_than_any_file_is_refused() {
+        let deep = json!({"backends": ["a"], "shared": {"a.".repeat(100_000): 1}});
+        let error = expand(&grid(deep), None).unwrap_err();
+        assert!(error.to_string().starts_with("`a.a.a."), "{error}");
+        assert!(error.to_string().len() < 200);
+    }
+
+    #[test]
+    fn an_axis_more_costs_no_depth() {
+        let axes: BTreeMap<String, u32> = (0..20_000).map(|n| (format!("a{n}"), n)).collect();
+        let many = json!({"backends": ["a"], "shared": axes});
+        assert_eq!(configs(many)[0].as_object().unwrap().len(), 20_002);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::attempt::Attempt;
 use super::command::{self, Places};
 use super::error::CampaignError;
+use super::keeper::Keeper;
 use super::plan::{Plan, Run};
 use super::run_folder;
 use super::settings::{ColdStart, Settings};
@@ -31,6 +32,7 @@ pub(crate) struct Instance {
 #[derive(Debug, Clone)]
 pub(crate) struct Inside {
     pub service: String,
+    pub keeper: Keeper,
     pub results: PathBuf,
     pub configs: Option<PathBuf>,
 }
@@ -53,10 +55,10 @@ impl Instance {
         let id = self.run_id(run);
         let service = self.service_of.get(run.experiment).cloned();
         let folder = self.results.join(&id);
-        let (inside, configs) =
+        let (inside, configs, keeper) =
             match self.inside.iter().find(|i| Some(&i.service) == service.as_ref()) {
-                Some(seen) => (seen.results.join(&id), seen.configs.as_ref()),
-                None => (folder.clone(), self.configs.as_ref()),
+                Some(seen) => (seen.results.join(&id), seen.configs.as_ref(), seen.keeper),
+                None => (folder.clone(), self.configs.as_ref(), Keeper::InnerLem),
             };
         let result = inside.join(run_folder::RESULT).to_string_lossy().into_owned();
         let config = inside.join(run_folder::CONFIG).to_string_lossy().into_owned();
@@ -91,6 +93,7 @@ impl Instance {
             run: id,
             instance: self.id.clone(),
             service,
+            keeper,
             environment: environment
                 .iter()
                 .map(|(name, value)| format!("{name}={value}"))

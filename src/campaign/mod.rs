@@ -27,6 +27,7 @@ pub(crate) mod forecast;
 mod gate;
 pub(crate) mod grid;
 pub(crate) mod instance;
+pub(crate) mod keeper;
 pub(crate) mod notice;
 mod opening;
 mod order;

@@ -11,7 +11,7 @@ use super::event::{Event, Summary};
 use super::plan::Plan;
 use super::runner::now;
 use super::verdict::Verdict;
-use crate::duration::human;
+use crate::duration::{human, measured};
 
 /// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -166,7 +166,7 @@ impl Notices {
 
 fn counts(summary: &Summary) -> String {
     let Summary { completed, total, failed, seconds, .. } = summary;
-    let time = human(std::time::Duration::from_secs_f64(seconds.max(0.0)));
+    let time = human(measured(*seconds));
     format!("{completed} of {total} runs completed, {failed} failed, in {time}")
 }
 

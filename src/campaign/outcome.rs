@@ -27,10 +27,9 @@ pub(super) fn outcome(
         Exit::Code(code) => code,
         Exit::Signal(signal) => 128 + signal,
     };
-    let of_command = observed
-        .ended
-        .as_ref()
-        .and_then(|ended| ended.exit_code.or(ended.signal.map(|signal| 128 + signal)));
+    let of_command = observed.ended.as_ref().and_then(|ended| {
+        ended.exit_code.or(ended.signal.map(|signal| 128_i32.saturating_add(signal)))
+    });
     Outcome {
         state,
         verdict: verdict.word().to_owned(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::world::{INNER, Kept, World};
+use super::world::{Kept, World};
 use crate::engine::container::OWNER;
 
 /// What the containers of the runs' services do between runs.
@@ -10,7 +10,7 @@ use crate::engine::container::OWNER;
 pub(crate) enum Between<'a> {
     /// Nothing: each run has a container of its own.
     Nothing,
-    /// They hold: `lem hold`, or the user's command instead.
+    /// They hold: by what their keeper has for it, or by the user's command instead.
     Hold(Option<&'a [String]>),
 }
 
@@ -61,8 +61,8 @@ fn service(owner: &str, world: &World, between: &Between<'_>) -> Value {
             json!({"driver": "json-file", "options": {"max-size": "50m", "max-file": "2"}});
     }
     if let (Between::Hold(command), false) = (between, world.keeps_command) {
-        let hold = [INNER.to_owned(), "hold".to_owned()];
-        let words: Vec<String> = command.unwrap_or(&hold).iter().map(|w| escaped(w)).collect();
+        let hold = command.map(<[String]>::to_vec).or_else(|| world.keeper.hold());
+        let words: Vec<String> = hold.unwrap_or_default().iter().map(|w| escaped(w)).collect();
         service["entrypoint"] = json!(words);
         service["command"] = json!([]);
         // The healthcheck is about the server that does not run now.
@@ -79,6 +79,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::keeper::Keeper;
     use crate::campaign::world::Entry;
     use crate::engine::resolved::Bind;
 
@@ -86,6 +87,8 @@ mod tests {
         World {
             service: "s".into(),
             entry: Entry::Instead,
+            keeper: Keeper::InnerLem,
+            without: None,
             results: "/r".into(),
             configs: None,
             mounts: vec![Bind { source: "/a$b".into(), target: "/r".into(), read_only: false }],
@@ -103,6 +106,20 @@ mod tests {
         assert_eq!(service["command"], json!([]));
         assert_eq!(service["healthcheck"], json!({"disable": true}));
         assert_eq!(file["services"]["db"], json!({"labels": {"dev.lem.owner": "p"}}));
+    }
+
+    #[test]
+    fn a_shell_holds_by_a_script_in_which_compose_finds_no_variables() {
+        let world = World { keeper: Keeper::Shell, ..world(false) };
+        let file = compose("p", &[world], &[], &Between::Hold(None));
+        let words: Vec<&str> = file["services"]["s"]["entrypoint"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        assert_eq!((&words[..2], &words[3..]), (&["sh", "-c"][..], &["lem", "hold"][..]));
+        assert!(!words[2].replace("$$", "").contains('$'));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From experiments to ordered runs. Pure: the same file and seed give the same order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -130,24 +130,49 @@ pub(crate) struct Candidate {
 pub(crate) fn identify(candidates: Vec<Candidate>) -> Vec<Experiment> {
     let varying = varying(candidates.iter().map(|candidate| &candidate.axes));
     let mut repetitions: HashMap<String, u32> = HashMap::new();
-    let mut names: HashMap<String, Vec<String>> = HashMap::new();
+    let mut names = Names::default();
     let mut experiments = Vec::new();
     for Candidate { name, config, axes, source } in candidates {
         let hash = identity(&config);
         let repetition = repetitions.entry(hash.clone()).and_modify(|n| *n += 1).or_default();
         let backend = config.get("backend").and_then(Value::as_str).map(str::to_owned);
         let wanted = name.unwrap_or_else(|| name_of(&axes, &varying));
-        // Two configurations may want one name (same file name in two folders): the second is `…-2`.
-        let holders = names.entry(wanted.clone()).or_default();
-        let place = holders.iter().position(|holder| *holder == hash).unwrap_or_else(|| {
-            holders.push(hash.clone());
-            holders.len() - 1
-        });
-        let name = if place == 0 { wanted } else { format!("{wanted}-{}", place + 1) };
+        let name = names.give(shown(wanted), &hash);
         let repetition = *repetition;
         experiments.push(Experiment { name, hash, repetition, backend, config, source });
     }
     experiments
+}
+
+/// Names, each of one configuration.
+#[derive(Default)]
+struct Names {
+    given: HashMap<(String, String), String>,
+    taken: HashSet<String>,
+    /// How often a name was wanted.
+    wanted: HashMap<String, u32>,
+}
+
+impl Names {
+    /// The name of a configuration that wants one. Two may want the same (one file name in two
+    /// folders): the second is `…-2`.
+    fn give(&mut self, wanted: String, hash: &str) -> String {
+        let asked = (wanted, hash.to_owned());
+        if let Some(name) = self.given.get(&asked) {
+            return name.clone();
+        }
+        let wanted = &asked.0;
+        let count = self.wanted.entry(wanted.clone()).or_default();
+        let name = loop {
+            *count += 1;
+            let name = if *count == 1 { wanted.clone() } else { format!("{wanted}-{count}") };
+            if self.taken.insert(name.clone()) {
+                break name;
+            }
+        };
+        self.given.insert(asked, name.clone());
+        name
+    }
 }
 
 /// The identity of a configuration.
@@ -158,25 +183,33 @@ pub(crate) fn identity(config: &Map<String, Value>) -> String {
 /// The axes of a grid point with their values; empty for an experiment from a file.
 pub(crate) type Axes = Vec<(String, Value)>;
 
-fn varying<'a>(points: impl Iterator<Item = &'a Axes>) -> Vec<String> {
-    let mut seen: Vec<(&str, Vec<&Value>)> = Vec::new();
+/// The axes that have more than one value.
+fn varying<'a>(points: impl Iterator<Item = &'a Axes>) -> HashSet<String> {
+    let mut first: HashMap<&str, &Value> = HashMap::new();
+    let mut varying: HashSet<&str> = HashSet::new();
     for (axis, value) in points.flatten() {
-        match seen.iter_mut().find(|(name, _)| name == axis) {
-            Some((_, values)) if !values.contains(&value) => values.push(value),
-            Some(_) => {}
-            None => seen.push((axis, vec![value])),
+        if *first.entry(axis).or_insert(value) != value {
+            varying.insert(axis);
         }
     }
-    seen.into_iter()
-        .filter(|(_, values)| values.len() > 1)
-        .map(|(name, _)| name.to_owned())
-        .collect()
+    varying.into_iter().map(str::to_owned).collect()
+}
+
+/// A name that fits on a line: a file may call its experiment anything.
+fn shown(wanted: String) -> String {
+    if wanted.len() <= LONGEST_NAME && !wanted.contains(char::is_control) {
+        return wanted;
+    }
+    let start: String = wanted.chars().filter(|c| !c.is_control()).take(60).collect();
+    format!("{start}~{}", &short_hash(wanted.as_bytes())[..4])
 }
 
 /// A text that is longer is shortened in a name.
 const LONGEST: usize = 40;
+/// A name that is longer is shortened as a whole.
+const LONGEST_NAME: usize = 200;
 
-fn name_of(axes: &Axes, varying: &[String]) -> String {
+fn name_of(axes: &Axes, varying: &HashSet<String>) -> String {
     let mut parts = Vec::new();
     for (axis, value) in axes {
         let value = &for_a_name(axis, value);
@@ -270,6 +303,11 @@ mod tests {
         let same = vec![x(1), x(2)];
         let names: Vec<String> = identify(same).into_iter().map(|e| e.name).collect();
         assert_eq!(names, ["x", "x-2"]);
+        // A name of its own may look like a second one.
+        let own = Candidate { name: Some("x-2".to_owned()), ..x(3) };
+        let names: Vec<String> =
+            identify(vec![x(1), x(2), own, x(1)]).into_iter().map(|e| e.name).collect();
+        assert_eq!(names, ["x", "x-2", "x-2-2", "x"]);
     }
 
     #[test]

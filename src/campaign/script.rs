@@ -13,6 +13,7 @@ use super::error::CampaignError;
 use super::execute;
 use super::file::ContainerStrategy;
 use super::instance::Instance;
+use super::keeper::{self, Keeper};
 use super::plan::Run;
 use super::run_folder;
 use super::site::Site;
@@ -105,7 +106,13 @@ fn line(strategy: &Strategy, attempt: &Attempt) -> Result<String, CampaignError>
     for (name, value) in &invocation.environment {
         line.push_str(&format!("{name}={} ", quoted(value)));
     }
-    Ok(line + &invocation.to_string())
+    // Once at the top is enough of it.
+    Ok(line + &shortened(&invocation))
+}
+
+/// A line in which the script of a shell that keeps runs is the variable `keeper`.
+fn shortened(invocation: &Invocation) -> String {
+    invocation.to_string().replace(&quoted(keeper::script()), "\"$keeper\"")
 }
 
 fn head(campaign: &Campaign, runs: usize, text: &mut String) -> fmt::Result {
@@ -117,8 +124,17 @@ fn head(campaign: &Campaign, runs: usize, text: &mut String) -> fmt::Result {
         campaign.strategy_name()
     )?;
     writeln!(text, "unset {COMPOSE_VARIABLES}")?;
+    if shell_keeps(campaign) {
+        writeln!(text, "keeper={}", quoted(keeper::script()))?;
+    }
     writeln!(text, "status=0")?;
     writeln!(text, "mkdir -p {}", path(&campaign.results))
+}
+
+/// Whether the shell of an image keeps runs.
+fn shell_keeps(campaign: &Campaign) -> bool {
+    let worlds = campaign.site.as_ref().and_then(|site| site.worlds().ok()).unwrap_or_default();
+    worlds.iter().any(|world| world.keeper == Keeper::Shell)
 }
 
 fn containers(

@@ -2,21 +2,25 @@
 //!
 //! Everything here only asks; nothing on the machine changes.
 
+mod keepers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::compose_file::{self, real_path};
 use super::container_build;
 use super::error::CampaignError;
+use super::keeper::tools::Known;
 use super::plan::{Experiment, Plan, Run};
 use super::settings::{Foreign, Settings};
 use super::world::{Host, World};
 use crate::cancel::Cancel;
 use crate::engine::compose::{ComposeProgram, Project};
-use crate::engine::container::COMPOSE_PROJECT;
+use crate::engine::container::{COMPOSE_PROJECT, Docker};
 use crate::engine::devices::Gpus;
 use crate::engine::error::EngineError;
 use crate::engine::invocation::Invocation;
+use crate::engine::place::{Endpoint, Here, Place};
 use crate::engine::process::{ask, capture};
 use crate::engine::reply::{self, Container, Image};
 use crate::engine::resolved::{self, Condition, Resolved};
@@ -40,6 +44,10 @@ pub(crate) struct Site {
     pub containers: Vec<Container>,
     /// The networks of the project before the campaign, by id.
     pub networks: Vec<String>,
+    /// Where the engine is.
+    pub place: Place,
+    /// What the images bring whose services do without the inner lem.
+    tools: Known,
     resolved: Resolved,
     host: Host,
     images: BTreeMap<String, Option<Image>>,
@@ -80,16 +88,23 @@ pub(crate) async fn survey(
         )
     };
     // Both at once: the answer of the plugin is nearly always the one that counts.
-    let guess = unnamed(ComposeProgram::Plugin { docker });
+    let guess = unnamed(ComposeProgram::Plugin { docker: docker.clone() });
     let asked = async {
         match &guess {
             Ok(project) => Some(config(project, cancel).await),
             Err(_) => None,
         }
     };
-    let (engine, config_reply, inner) =
-        tokio::join!(Engine::connect(cancel), asked, container_build::find(cancel));
+    let endpoint = Docker(docker.clone()).endpoint();
+    let (engine, config_reply, inner, endpoint) = tokio::join!(
+        Engine::connect(cancel),
+        asked,
+        container_build::find(cancel),
+        ask(&endpoint, cancel)
+    );
     let engine = engine?;
+    let endpoint = endpoint.map_or(Endpoint::Unknown, |text| Endpoint::read(&text));
+    let place = Place::of(&engine.about, &endpoint, &Here::look(&engine.about));
     let mut project = guess?;
     let text = match config_reply {
         Some(reply) if engine.compose == project.compose => reply?,
@@ -107,8 +122,9 @@ pub(crate) async fn survey(
         .collect::<Result<Vec<_>, _>>()?;
     let used: BTreeSet<&str> = runs.iter().map(|run| service_of[run.experiment].as_str()).collect();
     let dependencies = dependencies(&resolved, &used);
+    let wanted = used.iter().any(|name| resolved.services[*name].lem.lets_inner_lem_in());
     let host = Host {
-        inner: inner?,
+        inner: keepers::inner(inner, wanted, &engine.about, place, &endpoint)?,
         results: real_path(results)?,
         configs: settings
             .configs_dir
@@ -131,7 +147,9 @@ pub(crate) async fn survey(
         ask(&networks, cancel)
     );
     let containers = reply::containers(&listing?).map_err(EngineError::from)?;
-    let site = Site {
+    let mut site = Site {
+        place,
+        tools: Known::new(),
         networks: networks?.lines().map(str::to_owned).collect(),
         containers,
         images: images?,
@@ -144,7 +162,7 @@ pub(crate) async fn survey(
         resolved,
         host,
     };
-    site.worlds()?;
+    site.look_at_tools(cancel).await?;
     Ok(site)
 }
 
@@ -166,7 +184,8 @@ impl Site {
             .into_iter()
             .map(|name| {
                 let image = self.images.get(&self.resolved.image_of(name)).and_then(Option::as_ref);
-                Ok(World::of(name, &self.resolved.services[name], image, &self.host)?)
+                let tools = self.tools.get(&self.resolved.image_of(name)).copied();
+                Ok(World::of(name, &self.resolved.services[name], image, tools, &self.host)?)
             })
             .collect()
     }
@@ -225,7 +244,7 @@ impl Site {
     pub(crate) async fn look_at_images(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
         let names = self.images.keys().cloned().collect();
         self.images = images(&self.engine, names, cancel).await?;
-        Ok(())
+        self.look_at_tools(cancel).await
     }
 
     /// Refuses to take over a container of a run's service that somebody else started.
@@ -312,7 +331,7 @@ pub(crate) fn service_of(
 }
 
 /// What the used services depend on, directly or not; the strictest condition where several ask.
-fn dependencies(resolved: &Resolved, used: &BTreeSet<&str>) -> Vec<(String, Condition)> {
+pub(crate) fn dependencies(resolved: &Resolved, used: &BTreeSet<&str>) -> Vec<(String, Condition)> {
     let mut found: BTreeMap<String, Condition> = BTreeMap::new();
     let mut open: Vec<String> = used.iter().map(|s| (*s).to_owned()).collect();
     while let Some(name) = open.pop() {

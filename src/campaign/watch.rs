@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::attempt::{Attempt, Lifeline};
 use super::error::CampaignError;
 use super::event::Event;
+use super::keeper::{Keeper, bare};
 use super::outage::{self, Patience};
 use super::run_folder;
 use super::settings::Settings;
@@ -95,8 +96,11 @@ pub(crate) async fn run(
     let invocation = strategy.invocation(attempt, Lifeline::Held)?;
     let (mark, breaks) = (strategy.mark(), strategy.breaks());
     let began = Instant::now();
-    let mut child = Child::start(&invocation, Some(input), file)?;
+    // One that nobody keeps has no use for a lifeline; its input is at its end, like the others'.
+    let input = Some(input).filter(|_| attempt.keeper != Keeper::Nobody);
+    let mut child = Child::start(&invocation, input, file)?;
     let stopped = tokio::select! {
+        () = bare::witness(attempt, strategy, mark) => None,
         _ = child.ended() => None,
         _ = cancel.raised() => Some(Stopped::User),
         () = no_start(&attempt.folder, settings.start_timeout) => Some(Stopped::NoStart),
@@ -110,8 +114,14 @@ pub(crate) async fn run(
         let (run, grace_seconds) = (attempt.run.clone(), attempt.grace.as_secs_f64());
         report(Event::Stopping { run, grace_seconds });
     }
+    if stopped.is_some() {
+        strategy.stop(attempt, cancel).await;
+    }
     let exit = finish(attempt, strategy, lifeline, &mut child, stopped, cancel).await;
     let elapsed = began.elapsed();
+    if stopped.is_none() {
+        bare::conclude(attempt, strategy, mark, exit, elapsed);
+    }
     let mut marks = Marks::read(&attempt.folder);
     let client = outage::Client { stopped, exit, marks: &marks, log: &log };
     let outage = outage::happened(strategy, breaks, &client).await;
@@ -218,7 +228,14 @@ async fn silence(attempt: &Attempt, log: &Path, limit: Option<Duration>) {
 /// The limit from outside, should the one inside not hold.
 async fn limit(attempt: &Attempt) {
     match attempt.timeout {
-        Some(timeout) => tokio::time::sleep(timeout + attempt.grace + LIMIT_SLACK).await,
+        Some(timeout) => {
+            let slack = match attempt.keeper {
+                Keeper::InnerLem | Keeper::Shell => attempt.grace + LIMIT_SLACK,
+                // There is no limit inside.
+                Keeper::Nobody => Duration::ZERO,
+            };
+            tokio::time::sleep(timeout + slack).await;
+        }
         None => std::future::pending().await,
     }
 }

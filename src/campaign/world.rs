@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::keeper::tools::Tools;
+use super::keeper::{Keeper, Without};
 use crate::engine::reply::Image;
 use crate::engine::resolved::{Bind, NoEntrypoint, Service};
 
@@ -36,6 +38,9 @@ pub(crate) enum Entry {
 pub(crate) struct World {
     pub service: String,
     pub entry: Entry,
+    pub keeper: Keeper,
+    /// Why it is not the inner lem.
+    pub without: Option<Without>,
     /// The campaign's results folder, in the container.
     pub results: PathBuf,
     /// The experiment files' folder, in the container.
@@ -62,8 +67,8 @@ pub(crate) enum Kept {
 /// What the host offers to every container.
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
-    /// The static container build.
-    pub inner: PathBuf,
+    /// The static container build, or why it can't be mounted.
+    pub inner: Result<PathBuf, Without>,
     /// The campaign's results folder.
     pub results: PathBuf,
     /// The experiment files' folder, where it exists.
@@ -78,10 +83,14 @@ impl World {
         name: &str,
         service: &Service,
         image: Option<&Image>,
+        tools: Option<Tools>,
         host: &Host,
     ) -> Result<Self, ReadOnlyResults> {
-        let mut mounts =
-            vec![Bind { source: host.inner.clone(), target: INNER.into(), read_only: true }];
+        let (keeper, without) = Keeper::of(service, &host.inner, tools);
+        let mut mounts = Vec::new();
+        if let (Keeper::InnerLem, Ok(build)) = (keeper, &host.inner) {
+            mounts.push(bind(build, INNER, true));
+        }
         let results = match covering(service, &host.results) {
             Some((bind, _)) if bind.read_only => {
                 return Err(ReadOnlyResults { service: name.to_owned(), target: bind.target });
@@ -111,6 +120,8 @@ impl World {
         Ok(Self {
             service: name.to_owned(),
             entry,
+            keeper,
+            without,
             results,
             configs,
             mounts,
@@ -149,7 +160,7 @@ mod tests {
 
     fn host() -> Host {
         Host {
-            inner: "/opt/lem-container".into(),
+            inner: Ok("/opt/lem-container".into()),
             results: "/w/results/nightly".into(),
             configs: Some("/w/configs".into()),
             pass: vec!["HF_TOKEN".into(), "OTHER".into()],
@@ -159,7 +170,7 @@ mod tests {
     fn world(service: &str) -> Result<World, ReadOnlyResults> {
         let resolved = parse(&format!("name: p\nservices:\n  s: {service}\n")).unwrap();
         let image = Image { entrypoint: vec!["/entry".into()], ..Image::default() };
-        World::of("s", &resolved.services["s"], Some(&image), &host())
+        World::of("s", &resolved.services["s"], Some(&image), None, &host())
     }
 
     #[test]
@@ -170,6 +181,13 @@ mod tests {
         let targets: Vec<_> = world.mounts.iter().map(|m| m.target.to_str().unwrap()).collect();
         assert_eq!(targets, ["/.lem/lem", "/.lem/results", "/.lem/configs"]);
         assert!(world.mounts[0].read_only && !world.mounts[1].read_only);
+    }
+
+    #[test]
+    fn a_service_without_the_inner_lem_has_the_other_mounts_all_the_same() {
+        let world = world("{image: i, x-lem: {inner: false}}").unwrap();
+        let targets: Vec<_> = world.mounts.iter().map(|m| m.target.to_str().unwrap()).collect();
+        assert_eq!(targets, ["/.lem/results", "/.lem/configs"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::init::InitError;
 use crate::campaign::error::CampaignError;
+use crate::campaign::keeper::Without;
 use crate::campaign::resume::select::Unmatched;
 use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
@@ -42,6 +43,8 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::NoService { .. }
         | E::NotUtf8 { .. }
         | E::ReadOnlyResults(_)
+        | E::NoLem { .. }
+        | E::NothingHolds { .. }
         | E::Unfinished { .. }
         | E::NothingToResume { .. }
         | E::SeveralUnfinished { .. }
@@ -64,6 +67,7 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::Unreadable { .. }
         | E::UnwritableInside { .. }
         | E::NoImage { .. }
+        | E::NotShared { .. }
         | E::EngineLost { .. }
         | E::EngineAway { .. }
         | E::Record(_)
@@ -149,7 +153,19 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         }
         E::ReadOnlyResults(_) => "mount the results without `:ro`".to_owned(),
         E::NoInner { .. } => {
-            "`make install` puts both builds in place; LEM_CONTAINER_BIN names another".to_owned()
+            "`make install` puts both builds in place; LEM_CONTAINER_BIN names another; services \
+             with `x-lem: {inner: false}` need none"
+                .to_owned()
+        }
+        E::NoLem { .. } => {
+            "name a `command` that the image has, or use an image with a `lem` of its own".to_owned()
+        }
+        E::NothingHolds { why, .. } => nothing_holds(why),
+        E::NotShared { .. } => {
+            "it must be on a folder that both machines have at the same path, for results `-o DIR`; or \
+             run lem on the engine's machine, or use an engine of this one: `docker context use \
+             default`, `unset DOCKER_HOST`"
+                .to_owned()
         }
         E::ResultsElsewhere { folder, .. } => format!(
             "it goes on where it began: `-o {}`; `--fresh` starts it anew elsewhere",
@@ -243,6 +259,18 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         | E::Lock(LockError::Unusable { .. }) => return None,
     };
     Some(hint)
+}
+
+fn nothing_holds(why: &Without) -> String {
+    let others = "name a program of the image that waits: `docker.hold_command`; or let the service \
+                  keep its own: `x-lem: {keep_command: true}`; or use `--container-strategy ephemeral`";
+    match why {
+        Without::Asked => format!("the inner lem would; without it, {others}"),
+        Without::Elsewhere { .. }
+        | Without::OtherCpu { .. }
+        | Without::Closed { .. }
+        | Without::OutOfReach { .. } => others.to_owned(),
+    }
 }
 
 fn all_done(failed: usize) -> String {

@@ -141,5 +141,7 @@ fn with_causes(error: &dyn Error) -> String {
 
 /// Writes a line to standard error; if nobody reads it, the exit code still says how it went.
 fn say(line: &str) {
+    let shown = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    let line: String = line.chars().map(shown).collect();
     let _ = writeln!(std::io::stderr(), "{line}");
 }

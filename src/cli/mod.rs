@@ -19,6 +19,8 @@ mod exit;
 mod experiment;
 #[cfg(feature = "host")]
 mod flags;
+#[cfg(all(feature = "host", any(test, fuzzing)))]
+pub(crate) mod fuzzing;
 #[cfg(feature = "host")]
 mod gpu;
 #[cfg(feature = "host")]

@@ -39,6 +39,9 @@ pub(crate) struct About {
     #[serde(rename = "OSType")]
     pub os_type: String,
     pub kernel_version: String,
+    /// As `uname -m` says it.
+    pub architecture: String,
+    security_options: Option<Vec<String>>,
     /// Where it keeps images and containers, on its machine.
     pub docker_root_dir: PathBuf,
     runtimes: Option<BTreeMap<String, serde_json::Value>>,
@@ -72,6 +75,12 @@ impl About {
     /// `1`, also for engines that don't tell.
     pub(crate) fn cgroup_version(&self) -> &str {
         if self.cgroup_version.is_empty() { "1" } else { &self.cgroup_version }
+    }
+
+    /// Whether users in its containers are other users of its machine.
+    pub(crate) fn remaps_users(&self) -> bool {
+        let options = || self.security_options.iter().flatten();
+        ["name=userns", "name=rootless"].iter().any(|it| options().any(|o| o.starts_with(it)))
     }
 
     /// How the engine hands out NVIDIA GPUs, as far as it tells.

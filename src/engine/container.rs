@@ -52,6 +52,35 @@ impl Docker {
             .with(["--entrypoint", "nvidia-smi", image, "-L"])
     }
 
+    /// A program of an image that is here, in a container that is gone afterwards, without network.
+    pub(crate) fn try_program(
+        &self,
+        owner: &str,
+        image: &str,
+        program: &str,
+        arguments: &[&str],
+    ) -> Invocation {
+        let label = format!("{OWNER}={owner}");
+        self.line(["run", "--rm", "--pull", "never", "--label", &label, "--network", "none"])
+            .with(["--entrypoint", program, image])
+            .with(arguments.iter().copied())
+    }
+
+    /// Creates a container that mounts `path` and is never started; prints its id.
+    pub(crate) fn create_with(&self, owner: &str, image: &str, path: &Path) -> Invocation {
+        let label = format!("{OWNER}={owner}");
+        // The fields of a mount are those of a line of CSV.
+        let source = format!("source={}", path.display()).replace('"', "\"\"");
+        let mount = format!("type=bind,\"{source}\",target=/.lem/seen,readonly");
+        self.line(["create", "--pull", "never", "--label", &label, "--network", "none"])
+            .with(["--mount", &mount, image, "lem"])
+    }
+
+    /// What was started in a container beside its own command and still runs there, as JSON.
+    pub(crate) fn execs(&self, id: &str) -> Invocation {
+        self.line(["inspect", "--type", "container", "--format", "{{json .ExecIDs}}", id])
+    }
+
     /// All containers with a label (`name` or `name=value`), whatever their state.
     pub(crate) fn list(&self, label: &str) -> Invocation {
         let filter = format!("label={label}");
@@ -93,6 +122,11 @@ impl Docker {
     /// TERM, then KILL after each container's own grace.
     pub(crate) fn stop(&self, ids: &[&str]) -> Invocation {
         self.line(["stop"]).with(ids.iter().copied())
+    }
+
+    /// TERM, then KILL after this grace.
+    pub(crate) fn stop_within(&self, grace_seconds: u64, id: &str) -> Invocation {
+        self.line(["stop", "--time", &grace_seconds.to_string(), id])
     }
 
     /// Starts a stopped container again with everything in it new.

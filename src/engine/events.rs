@@ -89,6 +89,16 @@ impl Events {
         found.any(|event| event.container == container || event.name == container)
     }
 
+    /// The exit code with which the container (by id or name) ended after the mark.
+    pub(crate) fn exit_code(&self, mark: usize, container: &str) -> Option<i32> {
+        let seen = self.lock();
+        let mut new = seen.events.iter().skip(mark.saturating_sub(seen.forgotten));
+        let is_end = |event: &&Event| {
+            event.action == "die" && (event.container == container || event.name == container)
+        };
+        new.find(is_end)?.exit_code
+    }
+
     /// Whether the second action happened to the container after the first, both after the mark.
     pub(crate) fn followed(&self, mark: usize, container: &str, actions: [&str; 2]) -> bool {
         let seen = self.lock();

@@ -1,7 +1,7 @@
 //! ADAPTER: the `docker` command.
 //!
 //! What is said to docker is a value ([`invocation`], [`compose`], [`container`]); what it answers
-//! is a value too ([`reply`], [`resolved`], [`about`], [`devices`]). Only [`process`] starts
+//! is a value too ([`reply`], [`resolved`], [`about`], [`devices`], [`place`]). Only [`process`] starts
 //! anything.
 
 pub(crate) mod about;
@@ -11,6 +11,7 @@ pub(crate) mod devices;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod invocation;
+pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod reply;
 pub(crate) mod resolved;
@@ -18,6 +19,7 @@ pub(crate) mod resolved;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use about::About;
 use compose::ComposeProgram;
 use container::Docker;
 use error::EngineError;
@@ -45,6 +47,8 @@ pub(crate) struct Engine {
     pub id: String,
     pub version: String,
     pub compose_version: String,
+    /// What else it says of itself.
+    pub about: About,
     /// Where it keeps images and containers, on its machine.
     pub root: PathBuf,
 }
@@ -82,7 +86,8 @@ impl Engine {
             return Err(EngineError::TooOld { version: machine.engine_version });
         }
         let (id, version) = (machine.engine_id, machine.engine_version);
-        Ok(Self { docker, compose, id, version, compose_version, root: machine.root })
+        let about = about::engine(&reply.stdout)?;
+        Ok(Self { docker, compose, id, version, compose_version, about, root: machine.root })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -27,7 +28,7 @@ pub(crate) struct Unexpected(String);
 
 impl Unexpected {
     pub(super) fn from_text(text: &str) -> Self {
-        Self(text.chars().take(200).collect())
+        Self(text.trim().chars().take(200).collect())
     }
 }
 
@@ -273,13 +274,16 @@ pub(crate) fn event(line: &str) -> Result<Event, Unexpected> {
         attributes: std::collections::HashMap<String, String>,
     }
     let raw: Raw = serde_json::from_str(line).map_err(|_| Unexpected::from_text(line))?;
+    let time = Duration::from_nanos(
+        u64::try_from(raw.nanoseconds).map_err(|_| Unexpected::from_text(line))?,
+    );
     let attribute = |name: &str| raw.actor.attributes.get(name);
     Ok(Event {
         name: attribute("name").cloned().unwrap_or_default(),
         exit_code: attribute("exitCode").and_then(|code| code.parse().ok()),
         container: raw.actor.id,
         action: raw.action,
-        time: format!("{}.{:09}", raw.nanoseconds / 1_000_000_000, raw.nanoseconds % 1_000_000_000),
+        time: format!("{}.{:09}", time.as_secs(), time.subsec_nanos()),
     })
 }
 
@@ -336,6 +340,7 @@ mod tests {
         let event = event(line).unwrap();
         assert_eq!((event.action.as_str(), event.exit_code), ("die", Some(3)));
         assert_eq!(event.time, "1700000000.000000005");
+        assert!(super::event(&line.replace("17000", "-17000")).is_err(), "before 1970");
     }
 
     #[test]

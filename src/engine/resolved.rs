@@ -80,6 +80,15 @@ pub(crate) struct LemKeys {
     pub entrypoint: Option<NoEntrypoint>,
     /// The service keeps its own command in persistent mode, and its healthcheck.
     pub keep_command: bool,
+    /// `false`: the container gets no inner lem.
+    inner: Option<bool>,
+}
+
+impl LemKeys {
+    /// Whether the service's containers may have the inner lem.
+    pub(crate) fn lets_inner_lem_in(&self) -> bool {
+        self.inner.unwrap_or(true)
+    }
 }
 
 /// The only value of `x-lem: {entrypoint: …}`.

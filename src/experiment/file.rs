@@ -55,10 +55,10 @@ pub(crate) struct Declared {
 impl ExperimentFile {
     /// Reads a file once, so that a pipe will do.
     pub(crate) fn read(path: &Path) -> Result<Self, FileError> {
-        Self::parse(path, &yaml::text_of(path)?)
+        Self::parse(path, &yaml::text::of_stream(path)?)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
         let declared: Declared = yaml::parse(path, text)?;
         let config: Value = yaml::parse(path, text)?;
         let workload =

@@ -84,6 +84,15 @@ pub(crate) enum ExperimentError {
     Kernel(#[from] nix::errno::Errno),
 }
 
+/// Reads the text of an experiment file and makes every choice that it determines, as [`run`] does.
+#[cfg(all(feature = "host", any(test, fuzzing)))]
+pub(crate) fn understand(path: &std::path::Path, text: &str) -> Result<(), ExperimentError> {
+    let file = ExperimentFile::parse(path, text)?;
+    let _ = file.label();
+    Plan::new(path, &file, file.dataset.as_deref(), file.num_samples)?;
+    Ok(())
+}
+
 /// Runs the experiment to its end.
 ///
 /// Everything that can be known to be wrong is found before the work begins, so that hours of work

@@ -1,5 +1,6 @@
 //! The marks that `lem run` leaves in the results directory: proof that a run started and how it
-//! ended, written in the container and read by the host.
+//! ended, written in the container and read by the host. Where there is no inner lem, its shell script
+//! or the host writes the same marks.
 //!
 //! Readers ignore fields they don't know, so that a host can read what a newer inner lem wrote.
 
@@ -96,10 +97,10 @@ pub(crate) struct EndedMark {
     /// From the command's start to its end: without the time to end what it left over.
     pub(crate) wall_seconds: f64,
     /// User and system time of all reaped processes; one that its own parent never waited for and
-    /// that did not outlive that parent is missing.
-    pub(crate) cpu_seconds: f64,
-    /// The largest resident size that a single process reached.
-    pub(crate) peak_memory_bytes: u64,
+    /// that did not outlive that parent is missing. Absent where nobody could measure it.
+    pub(crate) cpu_seconds: Option<f64>,
+    /// The largest resident size that a single process reached. Absent where nobody could measure it.
+    pub(crate) peak_memory_bytes: Option<u64>,
     /// How often the kernel's out-of-memory killer struck in this container during the run.
     pub(crate) oom_kills: u64,
     /// How many processes had to be ended after the command itself had ended.
@@ -139,8 +140,8 @@ mod tests {
             exit_code: None,
             signal: Some(15),
             wall_seconds: 2.5,
-            cpu_seconds: 0.25,
-            peak_memory_bytes: 4096,
+            cpu_seconds: Some(0.25),
+            peak_memory_bytes: Some(4096),
             oom_kills: 0,
             leftovers: 3,
             ended_at: "2026-01-02T03:04:05Z".parse().unwrap(),

@@ -10,16 +10,23 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::tree::Node;
-use super::{Place, YamlError, located, parse, text_of, to_usize};
+use super::{Place, YamlError, located, quoting, regular, to_usize};
 
 /// Reads a file into `T`, refusing every key that `T` does not have.
 pub(crate) fn read<T: DeserializeOwned + JsonSchema>(path: &Path) -> Result<T, YamlError> {
-    let text = text_of(path)?;
+    parse(path, &regular::of_file(path)?)
+}
+
+/// The same of text that came from `path`.
+pub(crate) fn parse<T: DeserializeOwned + JsonSchema>(
+    path: &Path,
+    text: &str,
+) -> Result<T, YamlError> {
     // Shape first: `cycels: 3` is better news than the missing key that follows from it.
-    let tree: Node = serde_yaml::from_str(&text).map_err(|error| located(path, &text, &error))?;
+    let tree: Node = serde_yaml::from_str(text).map_err(|error| located(path, text, &error))?;
     let root = SchemaGenerator::default().into_root_schema_for::<T>();
-    Check { path, text: &text, root: &root }.node(&tree, root.as_value(), "")?;
-    parse(path, &text)
+    Check { path, text, root: &root }.node(&tree, root.as_value(), &mut Vec::new())?;
+    super::parse(path, text)
 }
 
 struct Check<'a> {
@@ -29,7 +36,13 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn node(&self, node: &Node, schema: &Value, at: &str) -> Result<(), YamlError> {
+    /// `at` are the keys that lead to the node.
+    fn node<'n>(
+        &self,
+        node: &'n Node,
+        schema: &Value,
+        at: &mut Vec<&'n str>,
+    ) -> Result<(), YamlError> {
         match node {
             Node::Scalar => Ok(()),
             Node::List(items) => {
@@ -47,14 +60,14 @@ impl Check<'_> {
                 let open = schemas.iter().find_map(|s| s.get("additionalProperties"));
                 for (key, child) in entries {
                     let name = key.value.as_str();
-                    let here = if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
-                    if let Some((_, schema)) = known.iter().find(|(known, _)| *known == name) {
-                        self.node(child, schema, &here)?;
-                    } else if let Some(schema) = open {
-                        self.node(child, schema, &here)?;
+                    let here = known.iter().find(|(known, _)| *known == name).map(|(_, s)| *s);
+                    if let Some(schema) = here.or(open) {
+                        at.push(name);
+                        self.node(child, schema, at)?;
+                        at.pop();
                     } else if !known.is_empty() && !name.starts_with("x-") {
                         let names = known.iter().map(|(name, _)| name.as_str());
-                        return Err(self.refuse(key, &here, names));
+                        return Err(self.refuse(key, at, names));
                     }
                 }
                 Ok(())
@@ -79,7 +92,7 @@ impl Check<'_> {
     fn refuse<'k>(
         &self,
         key: &serde_yaml::Spanned<String>,
-        here: &str,
+        at: &[&str],
         known: impl Iterator<Item = &'k str>,
     ) -> YamlError {
         let (line, column) = (to_usize(key.referenced.line()), to_usize(key.referenced.column()));
@@ -89,15 +102,22 @@ impl Check<'_> {
             Some(name) => format!("did you mean `{name}`?"),
             None => format!("known here: {}", known.join(", ")),
         };
+        let here = quoting(&[at, &[key.value.as_str()]].concat().join("."));
         YamlError::Invalid { place, message: format!("unknown key `{here}`"), help: Some(help) }
     }
 }
+
+/// No key is longer; how far a longer word is from one takes time and memory.
+const LONGEST_WORD: usize = 64;
 
 /// The word of `known` that `word` is probably a misspelling of.
 pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     // `config_gap` for `config_gap_seconds`.
     if let Some(longer) = known.iter().find(|name| word.len() > 3 && name.starts_with(word)) {
         return Some(longer);
+    }
+    if word.len() > LONGEST_WORD {
+        return None;
     }
     known
         .iter()

@@ -6,6 +6,9 @@
 #[cfg(feature = "host")]
 pub(crate) mod keys;
 #[cfg(feature = "host")]
+mod regular;
+pub(crate) mod text;
+#[cfg(feature = "host")]
 mod tree;
 
 use std::fmt;
@@ -21,6 +24,9 @@ pub(crate) enum YamlError {
     /// The file can't be read at all.
     #[error("cannot read `{}`", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
+    /// More than a person writes.
+    #[error("`{}` is larger than {} MiB", path.display(), text::LARGEST_MEBIBYTES)]
+    TooLarge { path: PathBuf },
     /// The text is not YAML, or says something that can't be.
     #[error("{message}\n{place}")]
     Invalid { place: Box<Place>, message: String, help: Option<String> },
@@ -41,7 +47,7 @@ pub(crate) struct Place {
 
 impl Place {
     fn new(path: &Path, text: &str, line: usize, column: usize) -> Self {
-        let text = hidden(text.lines().nth(line.saturating_sub(1)).unwrap_or_default());
+        let text = hidden(text::lines(text).nth(line.saturating_sub(1)).unwrap_or_default());
         Self { path: path.to_owned(), line, column, text }
     }
 }
@@ -58,27 +64,38 @@ fn hidden(line: &str) -> String {
     line.char_indices().map(mask).collect()
 }
 
+/// More of a line, or of a message that quotes the file, says nothing more.
+const WIDEST: usize = 200;
+
+/// What a terminal would obey is not shown to it.
+fn visible(c: char) -> char {
+    if c.is_control() { '\u{fffd}' } else { c }
+}
+
+/// A message that may quote a file.
+fn quoting(message: &str) -> String {
+    let mut shown: String = message.chars().take(WIDEST).map(visible).collect();
+    if message.chars().nth(WIDEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gutter = self.line.to_string().len();
         writeln!(f, "{:gutter$}--> {}:{}:{}", "", self.path.display(), self.line, self.column)?;
         writeln!(f, "{:gutter$} |", "")?;
-        let shown: String = self.text.chars().take(200).collect();
+        let shown: String = self.text.chars().take(WIDEST).map(visible).collect();
         writeln!(f, "{} | {shown}", self.line)?;
-        write!(f, "{:gutter$} | {:>column$}", "", "^", column = self.column.min(200))
+        write!(f, "{:gutter$} | {:>column$}", "", "^", column = self.column.min(WIDEST))
     }
 }
 
 /// Reads a file into `T`.
 #[cfg(feature = "host")]
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, YamlError> {
-    parse(path, &text_of(path)?)
-}
-
-/// The text of a file.
-pub(crate) fn text_of(path: &Path) -> Result<String, YamlError> {
-    std::fs::read_to_string(path)
-        .map_err(|source| YamlError::Unreadable { path: path.to_owned(), source })
+    parse(path, &regular::of_file(path)?)
 }
 
 /// Parses text that came from `path`.
@@ -103,7 +120,7 @@ fn located(path: &Path, text: &str, error: &serde_yaml::Error) -> YamlError {
     let message = plain_words(message.split(", set DuplicateKeyPolicy").next().unwrap_or(message));
     YamlError::Invalid {
         place: Box::new(Place::new(path, text, line, column)),
-        message,
+        message: quoting(&message),
         help: None,
     }
 }
@@ -128,6 +145,13 @@ fn plain_words(message: &str) -> String {
         "unexpected end of input" => "the file is empty".to_owned(),
         other if other.starts_with("multiple YAML documents") => {
             "expected one document, found a second one (`---`)".to_owned()
+        }
+        "recursion limit exceeded" => "nested too deeply".to_owned(),
+        other if other.starts_with("budget breached") => {
+            "too much for one file, once its aliases are followed".to_owned()
+        }
+        other if other.ends_with("rejected by the configured policy") => {
+            "no number that can be worked with".to_owned()
         }
         other => other.replacen("unknown variant", "unknown value", 1),
     }

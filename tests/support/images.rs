@@ -13,7 +13,8 @@ use super::engine;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/images");
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/fixtures");
 /// The last stage of each image in the Dockerfile.
-pub(crate) const NAMES: [&str; 6] = ["busybox", "empty", "server", "exits", "drops", "reference"];
+pub(crate) const NAMES: [&str; 7] =
+    ["busybox", "empty", "shellless", "server", "exits", "drops", "reference"];
 
 /// What the Dockerfile copies, and itself.
 const FILES: [&str; 4] = ["Dockerfile", "server", "drop", "reference"];
@@ -37,7 +38,17 @@ fn build() -> String {
     for (name, tag) in missing {
         let context = context(&busybox);
         let context = context.path().to_str().unwrap();
-        engine::docker(&["build", "--quiet", "--target", name, "--tag", tag, context]);
+        engine::docker(&[
+            "build",
+            "--quiet",
+            "--network",
+            "none",
+            "--target",
+            name,
+            "--tag",
+            tag,
+            context,
+        ]);
     }
     version
 }

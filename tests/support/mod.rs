@@ -4,6 +4,7 @@
 // Each test crate uses its own part.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+pub(crate) mod address;
 pub(crate) mod cut;
 pub(crate) mod daemon;
 pub(crate) mod detached;

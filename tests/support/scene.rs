@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::unistd::{getegid, geteuid};
@@ -32,6 +33,8 @@ pub(crate) struct Scene {
     folder: TempDir,
     pub(crate) project: String,
     in_containers: bool,
+    /// What runs the scripts.
+    shell: OnceLock<&'static str>,
     /// The engine that its lems use, if it is not everyone's.
     host: Option<String>,
 }
@@ -61,8 +64,13 @@ impl Scene {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let project = format!("lem-test-{}-{number:03}", std::process::id());
-        let scene =
-            Self { folder: TempDir::new().unwrap(), project, in_containers: false, host: None };
+        let scene = Self {
+            folder: TempDir::new().unwrap(),
+            project,
+            in_containers: false,
+            shell: OnceLock::new(),
+            host: None,
+        };
         // Pauses are for hardware.
         scene.write(
             ".lem-config.yaml",
@@ -111,6 +119,31 @@ impl Scene {
         self.services("  bench: {image: <busybox>, network_mode: none, user: <me>}\n");
     }
 
+    /// The same with a service that does without the inner lem, and has its own `sh` instead.
+    pub(crate) fn bench_without_inner_lem(&self) {
+        self.services(
+            "  bench: {image: <busybox>, network_mode: none, user: <me>, x-lem: {inner: false}}\n",
+        );
+    }
+
+    /// The same with a service that has no `sh` either; something else runs the scripts.
+    pub(crate) fn bench_without_anybody(&self) {
+        self.services(
+            "  bench: {image: <shellless>, network_mode: none, user: <me>, x-lem: {inner: false}}\n",
+        );
+        self.shell.set("ash").unwrap();
+        self.write(
+            ".lem-config.yaml",
+            "thermal_gaps: {between_experiments: 0, between_cycles: 0}\n\
+             docker: {compose_file: compose.yaml, hold_command: [sleep, '3600']}\n",
+        );
+    }
+
+    /// What runs the scripts.
+    pub(crate) fn shell(&self) -> &'static str {
+        self.shell.get().copied().unwrap_or("sh")
+    }
+
     /// Writes campaign.yaml: one run in `bench` for each script, in order. A script starts in its
     /// run's folder and finds in `$GO` the name of a file beside those folders.
     pub(crate) fn scripts(&self, scripts: &[&str], execution: &str) {
@@ -119,13 +152,13 @@ impl Scene {
 
     /// The same under another name.
     pub(crate) fn campaign_of(&self, file: &str, name: &str, scripts: &[&str], execution: &str) {
-        let scripts = serde_json::to_string(scripts).unwrap();
+        let (scripts, shell) = (serde_json::to_string(scripts).unwrap(), self.shell());
         self.write(
             file,
             &format!(
                 "campaign_name: {name}\n\
                  grid: {{backends: [bench], shared: {{script: {scripts}}}}}\n\
-                 command: [sh, -c, 'cd {{results}}; GO=../go; {{script}}']\n\
+                 command: [{shell}, -c, 'cd {{results}}; GO=../go; {{script}}']\n\
                  execution: {{cycles: 1, {execution}}}\n"
             ),
         );

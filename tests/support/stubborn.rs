@@ -1,5 +1,6 @@
 //! A campaign in the middle of a run that does not want to end.
 
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -27,15 +28,21 @@ impl Stubborn {
 
     /// The same with other keys in `execution`.
     pub(crate) fn with(scene: &Scene, words: &[&str], execution: &str) -> Self {
+        Self::of(scene, &mut scene.command(words), execution)
+    }
+
+    /// The same with a `lem` that was furnished already.
+    pub(crate) fn of(scene: &Scene, command: &mut Command, execution: &str) -> Self {
         let argument = format!("sleep {}", scene.number());
+        let sh = scene.shell();
         let script = format!(
             "[ -e $GO ] && exit 0; trap '' TERM INT HUP; \
-             setsid sh -c '{argument} & {argument}' & \
+             setsid {sh} -c '{argument} & {argument}' & \
              ({argument} & env -i {argument} &) & \
              touch here; while :; do sleep 1; done"
         );
         scene.scripts(&["touch first", &script, "touch third"], execution);
-        let mut lem = scene.start(words);
+        let mut lem = Running::start(command);
         let campaign = lem.event("campaign_started")["campaign_id"].as_str().unwrap().to_owned();
         let begun = Self { lem, campaign, argument };
         eventually("the second run and all of its processes are there", || {

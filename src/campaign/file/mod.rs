@@ -125,6 +125,14 @@ pub(crate) struct Entry {
     pub overrides: Map<String, Value>,
 }
 
+/// The same of text that came from `path`.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parse(path: &Path, text: &str) -> Result<CampaignFile, CampaignError> {
+    let file = yaml::keys::parse::<CampaignFile>(path, text)?;
+    file.check(path)?;
+    Ok(file)
+}
+
 /// Reads a campaign file and checks what can be checked without a machine.
 pub(crate) fn read(path: &Path) -> Result<CampaignFile, CampaignError> {
     let file = match yaml::keys::read::<CampaignFile>(path) {

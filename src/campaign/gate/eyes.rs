@@ -16,14 +16,19 @@ use super::obstacle::Holder;
 
 /// Where the GPUs are seen from.
 #[derive(Debug, Clone)]
-pub(super) enum Eyes {
+pub(crate) enum Eyes {
     /// By the driver of this machine.
     Here(Lookout),
-    /// This machine has no driver; the engine may be another's. By `nvidia-smi` in held containers.
+    /// By `nvidia-smi` in held containers: this machine has no driver, or the engine is another's.
     InContainers,
 }
 
 impl Eyes {
+    /// By the driver of this machine, which is not asked yet.
+    pub(crate) fn here() -> Self {
+        Self::Here(Lookout::default())
+    }
+
     /// Looks at the GPUs. In containers, only those that the run's service may use are there.
     pub(super) async fn look(
         &self,

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::clocks::{Clocks, Over};
+pub(crate) use self::eyes::Eyes;
 use self::obstacle::{Obstacle, culprit};
 use self::sight::{Sight, View, name_containers};
 use self::turns::Turns;
@@ -62,11 +63,11 @@ pub(crate) struct Waiting<'a> {
 }
 
 impl Gate {
-    /// A gate for services with these GPUs.
-    pub(crate) fn new(check: &HealthCheck, gpus: BTreeMap<String, Gpus>) -> Self {
+    /// A gate for services with these GPUs, seen from there.
+    pub(crate) fn new(check: &HealthCheck, gpus: BTreeMap<String, Gpus>, eyes: Eyes) -> Self {
         Self {
             check: check.clone(),
-            sight: Sight::new(gpus),
+            sight: Sight::new(gpus, eyes),
             turns: Turns::new(check.interval_experiments),
             restarts: BTreeMap::new(),
             given_up: BTreeSet::new(),

@@ -12,7 +12,6 @@ use crate::campaign::strategy::Strategy;
 use crate::cancel::Cancel;
 use crate::engine::devices::Gpus;
 use crate::gpu::error::GpuError;
-use crate::gpu::look::Lookout;
 use crate::gpu::reading::{Gpu, Reading};
 
 /// What a run sees of its GPUs.
@@ -38,11 +37,12 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    /// Services with these GPUs; the first look shows from where they can be seen.
-    pub(super) fn new(gpus: BTreeMap<String, Gpus>) -> Self {
+    /// Services with these GPUs; where this machine has none, the first look shows whether they can
+    /// be seen from elsewhere.
+    pub(super) fn new(gpus: BTreeMap<String, Gpus>, eyes: Eyes) -> Self {
         Self {
             gpus,
-            eyes: Eyes::Here(Lookout::default()),
+            eyes,
             seen_any: false,
             unseen: BTreeSet::new(),
             own: Own::default(),
@@ -112,7 +112,13 @@ impl Sight {
         }
         self.unseen.insert(service.to_owned());
         if wanted.are_said() {
-            let message = format!("runs start without a look at their GPUs: {error}");
+            let why = match (&self.eyes, held) {
+                (Eyes::InContainers, false) => {
+                    "they are on the engine's machine, and no container is held there".to_owned()
+                }
+                (Eyes::InContainers, true) | (Eyes::Here(_), _) => error.to_string(),
+            };
+            let message = format!("runs start without a look at their GPUs: {why}");
             self.warn(&message, waiting.report);
         }
         View::Obstacles(Vec::new())

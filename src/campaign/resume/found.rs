@@ -155,7 +155,7 @@ fn outcome(
         taken: Arc::default(),
     }
     .find();
-    let code = ended.exit_code.or(ended.signal.map(|signal| 128 + signal));
+    let code = ended.exit_code.or(ended.signal.map(|signal| 128_i32.saturating_add(signal)));
     let log = folder.join(run_folder::LOG);
     let verdict = verdict::judge(&Evidence {
         stopped: None,

@@ -83,6 +83,12 @@ impl Containers {
         process::ask(invocation, &never).await
     }
 
+    /// Whether anything was started in a container beside its own command, and still runs.
+    pub(crate) async fn runs_something(&self, id: &str) -> Result<bool, EngineError> {
+        let said = self.ask(&self.docker.execs(id)).await?;
+        Ok(!matches!(said.trim(), "null" | "[]" | ""))
+    }
+
     /// Removes containers, whoever else is removing them.
     pub(crate) async fn remove(&self, ids: &[&str]) -> Result<(), EngineError> {
         let (_raise, never) = cancel::pair();

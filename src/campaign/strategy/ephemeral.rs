@@ -5,11 +5,17 @@ use std::time::{Duration, Instant};
 use super::containers::Containers;
 use crate::campaign::attempt::{Attempt, Lifeline};
 use crate::campaign::error::CampaignError;
-use crate::campaign::world::{Entry, INNER};
+use crate::campaign::keeper::Keeper;
+use crate::campaign::world::Entry;
+use crate::cancel::{self, Cancel};
 use crate::engine::compose::Command;
 use crate::engine::container::{CAMPAIGN, OWNER, RUN};
 use crate::engine::invocation::Invocation;
+use crate::engine::process::capture;
 use crate::engine::reply::Container;
+
+/// What the engine may take to stop a container, beyond its grace.
+const STOPPING: Duration = Duration::from_secs(15);
 
 /// Runs in containers of their own.
 #[derive(Debug)]
@@ -36,14 +42,34 @@ impl Ephemeral {
             format!("{CAMPAIGN}={}", attempt.instance),
             format!("{RUN}={}", attempt.run),
         ];
-        let inner = attempt.inner_words(lifeline);
-        let (entrypoint, words) = match &world.entry {
+        let mut words = world.keeper.words(attempt, lifeline);
+        let entrypoint = match &world.entry {
             // `run` keeps the entrypoint, so the words are its arguments.
-            Entry::Through(_) => (None, std::iter::once(INNER.to_owned()).chain(inner).collect()),
-            Entry::Instead => (Some(INNER), inner),
+            Entry::Through(_) => None,
+            Entry::Instead => words.splice(..words.len().min(1), []).next(),
         };
         let command = Command { service: &world.service, environment: &environment, words };
-        Ok(self.containers.project.run(&attempt.container, &labels, entrypoint, &command))
+        Ok(self.containers.project.run(
+            &attempt.container,
+            &labels,
+            entrypoint.as_deref(),
+            &command,
+        ))
+    }
+
+    /// Asks a run that nobody keeps to end, and ends it after its grace: its container's first
+    /// process hears the TERM, and passes it on.
+    pub(crate) async fn stop(&self, attempt: &Attempt, cancel: &Cancel) {
+        if attempt.keeper != Keeper::Nobody {
+            return;
+        }
+        let stop = self.containers.docker.stop_within(attempt.grace.as_secs(), &attempt.container);
+        let (_raise, never) = cancel::pair();
+        // However it goes, the container is removed afterwards.
+        tokio::select! {
+            _ = capture(&stop, attempt.grace + STOPPING, &never) => {}
+            () = cancel.insisted() => {}
+        }
     }
 
     /// Removes the run's container until it is absent twice: a request that was under way when the

@@ -21,6 +21,7 @@ use self::persistent::Persistent;
 use crate::campaign::attempt::{Attempt, Lifeline};
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::RestartReason;
+use crate::campaign::keeper::Keeper;
 use crate::campaign::watch::Marks;
 use crate::cancel::Cancel;
 use crate::engine::container::{COMPOSE_PROJECT, Docker};
@@ -119,10 +120,43 @@ impl Strategy {
         };
         let Some(container) = container else { return false };
         // Only a run whose inner lem was killed with it has no account of its own.
-        if ended.is_none() && matches!(exit, Exit::Code(137)) {
+        let has_account = ended.is_some() && attempt.keeper != Keeper::Nobody;
+        if !has_account && matches!(exit, Exit::Code(137)) {
             return containers.events.wait(mark, container, "oom", OOM_LAG).await;
         }
         containers.events.happened(mark, container, "oom")
+    }
+
+    /// Whether a run that nobody keeps has begun, by the engine's account.
+    pub(crate) async fn has_begun(&self, attempt: &Attempt, mark: usize) -> bool {
+        match self {
+            Self::Ephemeral(it) => it.containers.events.happened(mark, &attempt.container, "start"),
+            Self::Persistent(it) => match it.container_of(attempt) {
+                Some(id) => it.containers.runs_something(id).await.unwrap_or(false),
+                None => false,
+            },
+            Self::Local(_) => true,
+        }
+    }
+
+    /// The exit code of a run's own container, by the engine's account.
+    pub(crate) fn exit_code(&self, attempt: &Attempt, mark: usize) -> Option<i32> {
+        match self {
+            Self::Ephemeral(it) => it.containers.events.exit_code(mark, &attempt.container),
+            Self::Persistent(_) | Self::Local(_) => None,
+        }
+    }
+
+    /// Asks a run that nobody keeps to end; the others know by their lifeline. What doesn't work
+    /// here is found out when it is made sure that the run is gone.
+    pub(crate) async fn stop(&mut self, attempt: &Attempt, cancel: &Cancel) {
+        match self {
+            Self::Ephemeral(it) => it.stop(attempt, cancel).await,
+            Self::Persistent(it) => {
+                let _ = it.stop(attempt).await;
+            }
+            Self::Local(_) => {}
+        }
     }
 
     /// Ends whatever is left of a try, and looks that nothing is.

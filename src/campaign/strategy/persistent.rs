@@ -8,9 +8,10 @@ use super::ready::{self, Need};
 use crate::campaign::attempt::{Attempt, Lifeline};
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::RestartReason;
+use crate::campaign::keeper::Keeper;
 use crate::campaign::settings::ColdStart;
 use crate::campaign::watch::Marks;
-use crate::campaign::world::{Entry, INNER};
+use crate::campaign::world::Entry;
 use crate::cancel::Cancel;
 use crate::engine::compose::{Command, Existing};
 use crate::engine::error::EngineError;
@@ -44,6 +45,8 @@ struct Held {
 /// What a held container needs before its next run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Remedy {
+    /// It was started again, and is not ready yet.
+    Wait,
     /// What a run left behind could not be ended in it.
     Restart,
     /// A restarted container is as blind for the GPU as before.
@@ -88,8 +91,7 @@ impl Persistent {
             Entry::Through(entrypoint) => entrypoint.clone(),
             Entry::Instead => Vec::new(),
         };
-        let inner = std::iter::once(INNER.to_owned()).chain(attempt.inner_words(lifeline));
-        let words = before.into_iter().chain(inner).collect();
+        let words = before.into_iter().chain(world.keeper.words(attempt, lifeline)).collect();
         let command = Command { service: &world.service, environment: &environment, words };
         Ok(self.containers.project.exec(&command))
     }
@@ -106,6 +108,12 @@ impl Persistent {
         let services: Vec<String> =
             self.containers.worlds.iter().map(|world| world.service.clone()).collect();
         self.hold(&services, Existing::BroughtUpToDate, cancel).await?;
+        let bare = self.containers.worlds.iter().filter(|w| w.keeper == Keeper::Nobody);
+        let bare: Vec<String> = bare.map(|world| world.service.clone()).collect();
+        for service in bare {
+            // A lem that was killed may have left a run in it.
+            self.end_bare(&service).await?;
+        }
         tokio::select! {
             () = tokio::time::sleep(self.warmup_delay) => Ok(()),
             _ = cancel.raised() => Err(EngineError::Cancelled.into()),
@@ -179,6 +187,11 @@ impl Persistent {
         let reason = match (held.remedy, changed || unsure) {
             (None, false) => None,
             (None, true) => self.look(&service, changed, cancel).await?,
+            (Some(Remedy::Wait), _) => {
+                self.hold(std::slice::from_ref(&service), Existing::BroughtUpToDate, cancel)
+                    .await?;
+                Some(RestartReason::LeftProcesses)
+            }
             (Some(Remedy::Restart), _) => {
                 self.restart(&service, cancel).await?;
                 Some(RestartReason::LeftProcesses)
@@ -310,15 +323,19 @@ impl Persistent {
         marks: &Marks,
         cancel: &Cancel,
     ) -> Result<Gone, EngineError> {
+        if attempt.keeper == Keeper::Nobody {
+            let runs = self.containers.runs_something(id).await;
+            return if gone_by_itself(&runs) || !runs? { Ok(Gone::Yes) } else { Ok(Gone::Perhaps) };
+        }
         let own = marks.started.as_ref().map(|mark| mark.uid).filter(|uid| *uid != 0);
         let users = ["0".to_owned()].into_iter().chain(own.map(|uid| uid.to_string()));
-        // Only the inner lem knows the processes that have lost the mark; was it killed itself?
+        // Only the keeper knows the processes that have lost the mark; was it killed itself?
         let mut gone = if marks.broken_off() { Gone::Perhaps } else { Gone::Yes };
         for user in users {
             let kill = async |grace: Duration| {
-                let grace = grace.as_secs().to_string();
-                let command = [INNER, "kill", attempt.run.as_str(), "--grace", &grace];
-                self.containers.ask(&self.containers.docker.exec(&user, id, &command)).await
+                let words = attempt.keeper.killer(&attempt.run, grace).unwrap_or_default();
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                self.containers.ask(&self.containers.docker.exec(&user, id, &words)).await
             };
             match end(cancel, kill).await {
                 Ok(_) => {}
@@ -332,6 +349,32 @@ impl Persistent {
         Ok(gone)
     }
 
+    /// Ends a run that nobody keeps, if one goes on in the service's container: by starting the
+    /// container again.
+    async fn end_bare(&mut self, service: &str) -> Result<(), CampaignError> {
+        let Some(held) = self.held.get_mut(service) else { return Ok(()) };
+        let runs = self.containers.runs_something(&held.id).await;
+        if gone_by_itself(&runs) || !runs? {
+            return Ok(());
+        }
+        let mark = self.containers.events.mark();
+        self.containers.ask(&self.containers.docker.restart(RESTART_GRACE, &held.id)).await?;
+        // Its end must not be taken for another one later.
+        self.containers.events.wait(mark, &held.id, "start", EVENT_LAG).await;
+        held.mark = self.containers.events.mark();
+        held.restarts += 1;
+        held.remedy = held.remedy.or(Some(Remedy::Wait));
+        Ok(())
+    }
+
+    /// Ends a run that nobody keeps.
+    pub(crate) async fn stop(&mut self, attempt: &Attempt) -> Result<(), CampaignError> {
+        match attempt.keeper {
+            Keeper::Nobody => self.end_bare(attempt.service.as_deref().unwrap_or_default()).await,
+            Keeper::InnerLem | Keeper::Shell => Ok(()),
+        }
+    }
+
     /// How often each service had to be started again.
     pub(crate) fn restarts(&self) -> Vec<(String, u32)> {
         self.held
@@ -343,7 +386,7 @@ impl Persistent {
 }
 
 /// Whether a container isn't there any more, or doesn't run, so nothing of the run is either.
-fn gone_by_itself(reply: &Result<String, EngineError>) -> bool {
+fn gone_by_itself<T>(reply: &Result<T, EngineError>) -> bool {
     match reply {
         Err(EngineError::Failed { complaint, .. }) => {
             complaint.contains("not running") || complaint.contains("No such container")

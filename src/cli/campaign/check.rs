@@ -24,6 +24,9 @@ pub(super) fn check(campaign: &Campaign) -> Result<(), CampaignError> {
         roomy(folder)?;
     }
     attempts(&campaign.instance()?, &campaign.plan, &campaign.settings)?;
+    if let Some(site) = &campaign.site {
+        site.check_keepers(&campaign.settings)?;
+    }
     match &campaign.site {
         Some(site) if campaign.settings.strategy == ContainerStrategy::Persistent => {
             site.check_foreign(campaign.settings.foreign)
@@ -72,7 +75,7 @@ pub(super) fn doubt(file: &CampaignFile, plan: &Plan) -> Option<String> {
 }
 
 /// Every place of every command, before the first run rather than in the morning.
-pub(super) fn places(plan: &Plan, settings: &Settings) -> Result<(), CampaignError> {
+pub(in crate::cli) fn places(plan: &Plan, settings: &Settings) -> Result<(), CampaignError> {
     let nowhere = Instance {
         id: "00000000-0000-0000-0000-000000000000".to_owned(),
         started_at: String::new(),

@@ -30,11 +30,22 @@ pub(in crate::cli) fn decide(
     named: &Named,
     resumed: Option<&Instance>,
 ) -> Result<Decided, CampaignError> {
+    decide_with(&Layers::read()?, manners, flags, named, resumed)
+}
+
+/// The same with configurations that were read already.
+pub(in crate::cli) fn decide_with(
+    layers: &Layers,
+    manners: Manners,
+    flags: Flags,
+    named: &Named,
+    resumed: Option<&Instance>,
+) -> Result<Decided, CampaignError> {
     let mut flags = flags.absolute();
     if let Some(instance) = resumed {
         flags = flags.or(serde_json::from_str(&instance.settings).unwrap_or_default());
     }
-    let chosen = Layers::read()?.resolve(&named.file, &named.base, &flags, manners);
+    let chosen = layers.resolve(&named.file, &named.base, &flags, manners);
     let wanted = &chosen.settings.notifications;
     let audience = Audience::check(wanted, &chosen.rows, &named.path, &named.base)?;
     let order = &chosen.order;

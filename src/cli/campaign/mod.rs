@@ -17,10 +17,12 @@ use self::before::before;
 use self::check::check;
 pub(super) use self::course::Scope;
 use self::course::course;
-pub(super) use self::decide::decide;
-use self::decide::{Decided, locate};
+use self::decide::locate;
+pub(super) use self::decide::{Decided, decide};
 pub(super) use self::named::Named;
 use self::start::start;
+#[cfg(any(test, fuzzing))]
+pub(super) use self::{check::places, decide::decide_with};
 use super::detach::Shown;
 use super::flags::Flags;
 use super::render::{self, Talk};

@@ -142,7 +142,8 @@ async fn make_images(
     }
     site.look_at_images(cancel).await?;
     match site.missing_images().first() {
-        None => Ok(()),
+        // Only now it is known what they bring.
+        None => site.check_keepers(&campaign.settings),
         Some(image) => Err(CampaignError::NotReady {
             service: image.service.clone(),
             reason: format!("image `{}` is still missing after it was made", image.image),

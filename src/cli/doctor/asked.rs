@@ -1,6 +1,5 @@
 //! What docker answers to the doctor's questions: each with a deadline, all at once.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -10,6 +9,7 @@ use crate::engine::about::{self, About, Client};
 use crate::engine::container::Docker;
 use crate::engine::error::EngineError;
 use crate::engine::invocation::Invocation;
+use crate::engine::place::Endpoint;
 use crate::engine::process::capture;
 
 /// Longer than a healthy engine takes, and short enough to wait for one that never answers.
@@ -31,15 +31,6 @@ pub(super) struct Answer {
     pub clock: Option<(f64, f64)>,
 }
 
-/// The place where the client looks for the engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Endpoint {
-    Socket(PathBuf),
-    /// `tcp://…`, `ssh://…`.
-    Remote(String),
-    Unknown,
-}
-
 /// The client, if there is one.
 pub(super) fn docker() -> Option<Docker> {
     which::which("docker").ok().map(Docker)
@@ -52,17 +43,6 @@ pub(super) async fn client(docker: Docker, cancel: &Cancel) -> Asked {
     let client = client.and_then(|text| Ok(about::client(&text)?));
     let endpoint = endpoint.map_or(Endpoint::Unknown, |text| Endpoint::read(&text));
     Asked { docker, client, endpoint }
-}
-
-impl Endpoint {
-    fn read(text: &str) -> Self {
-        let text = text.trim();
-        match text.split_once("://") {
-            Some(("unix", path)) => Self::Socket(path.into()),
-            Some(_) if !text.contains(char::is_whitespace) => Self::Remote(text.to_owned()),
-            Some(_) | None => Self::Unknown,
-        }
-    }
 }
 
 async fn said(invocation: &Invocation, cancel: &Cancel) -> Result<String, EngineError> {

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, Group, User, access, geteuid, getgroups};
 
-use super::asked::{Answer, Asked, Endpoint};
+use super::asked::{Answer, Asked};
 use super::finding::{Check, Finding};
 use crate::cancel::Cancel;
 use crate::cli::exit;
 use crate::engine::about::{About, Plugin};
 use crate::engine::compose::ComposeProgram;
 use crate::engine::error::EngineError;
+use crate::engine::place::Endpoint;
 use crate::engine::{OLDEST_COMPOSE, OLDEST_ENGINE, reply, standalone};
 
 /// The newest engine that lem is tested with; a major version beyond it is only unknown.

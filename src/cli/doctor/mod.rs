@@ -24,13 +24,13 @@ use self::asked::{Answer, Asked};
 use self::files::{Files, Services};
 use self::finding::{Check, Verdict, verdict};
 pub(super) use self::finding::{Finding, Status};
-use self::mounts::Here;
 use super::runtime::block_on;
 use super::{exit, render};
 use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
 use crate::engine::about::About;
 use crate::engine::container::Docker;
+use crate::engine::place::{Here, Place};
 use crate::state_dir;
 
 /// Check whether this machine can run campaigns; every finding says how to put it right.
@@ -91,7 +91,10 @@ async fn examine(file: Option<&Path>, cancel: &Cancel) -> Vec<Finding> {
     let (asked, answer) = (asked.as_ref(), answer.as_ref());
     let about = answer.and_then(|answer| answer.engine.as_ref().ok());
     let mounts = match (asked, about) {
-        (Some(asked), Some(about)) => mounts::mounts(about, &asked.endpoint, &Here::look(about)),
+        (Some(asked), Some(about)) => {
+            let here = Here::look(about);
+            mounts::mounts(about, Place::of(about, &asked.endpoint, &here), &here)
+        }
         _ => engine::unanswered(Check::Mounts),
     };
     let asks = gpu::Asks::of(services.as_ref());

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::super::exit;
 use super::super::init::InitError;
-use super::say;
+use super::{plain, say};
 use crate::campaign::error::CampaignError;
 use crate::engine::error::EngineError;
 use crate::yaml::YamlError;
@@ -36,12 +36,17 @@ pub(in crate::cli) fn init_error(error: &InitError) -> u8 {
 }
 
 fn what_happened(error: &dyn Error) {
-    say(&format!("error: {error}"));
-    let mut cause = error.source();
+    say(&told(error));
+}
+
+/// An error and its causes, a line for each.
+pub(in crate::cli) fn told(error: &dyn Error) -> String {
+    let (mut told, mut cause) = (format!("error: {error}"), error.source());
     while let Some(error) = cause {
-        say(&format!("  caused by: {error}"));
+        told.push_str(&format!("\n  caused by: {error}"));
         cause = error.source();
     }
+    plain(&told)
 }
 
 fn yaml(error: &CampaignError) -> Option<&YamlError> {

@@ -50,6 +50,9 @@ pub(in crate::cli) fn plan(campaign: &Campaign, runs: &[Run], source: Source) {
             let names: Vec<&str> = site.dependencies.iter().map(|d| d.0.as_str()).collect();
             line("needs", &names.join(", "));
         }
+        for said in site.without_inner() {
+            line("service", &said);
+        }
         for image in site.missing_images() {
             let how = match image.how {
                 Making::Build => "to be built",

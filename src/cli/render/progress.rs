@@ -15,7 +15,7 @@ use super::{json, say};
 use crate::campaign::event::Event;
 use crate::campaign::plan::{Plan, Run};
 use crate::campaign::verdict::Verdict;
-use crate::duration::human;
+use crate::duration::{human, measured};
 use crate::foreign_file;
 
 /// How much is said while a campaign runs.
@@ -110,7 +110,7 @@ impl Progress {
         else {
             return;
         };
-        self.measured += Duration::from_secs_f64(seconds.max(0.0));
+        self.measured += measured(*seconds);
         if *verdict != Verdict::Interrupted && !retried {
             self.done += 1;
             self.gaps.pop_front();
@@ -134,7 +134,7 @@ impl Progress {
             count,
             self.total,
             number,
-            human(Duration::from_secs_f64(seconds.max(0.0))),
+            human(measured(*seconds)),
             word(event),
         );
         for line in last_lines {
@@ -208,24 +208,24 @@ fn line(event: &Event) -> Option<String> {
             Some(lines.join("\n"))
         }
         Event::EngineAway { reason, limit_seconds } => {
-            let limit = human(Duration::from_secs_f64(limit_seconds.max(0.0)));
+            let limit = human(measured(*limit_seconds));
             Some(format!("… waiting up to {limit} for the engine: {reason}"))
         }
         Event::EngineBack { seconds } => {
-            let away = human(Duration::from_secs_f64(seconds.max(0.0)));
+            let away = human(measured(*seconds));
             Some(format!("… the engine answers again after {away}"))
         }
         Event::Warning { message } => Some(format!("warning: {message}")),
         Event::GapStarted { seconds, next } => {
-            let gap = human(Duration::from_secs_f64(seconds.max(0.0)));
+            let gap = human(measured(*seconds));
             Some(format!("… pausing {gap} before {next}"))
         }
         Event::RetryWaiting { seconds, attempt, .. } => {
-            let wait = human(Duration::from_secs_f64(seconds.max(0.0)));
+            let wait = human(measured(*seconds));
             Some(format!("… try {attempt} in {wait}"))
         }
         Event::Stopping { grace_seconds, .. } => {
-            let grace = human(Duration::from_secs_f64(grace_seconds.max(0.0)));
+            let grace = human(measured(*grace_seconds));
             Some(format!(
                 "… stopping the run, which has {grace} to end by itself (Ctrl-C again: none)"
             ))

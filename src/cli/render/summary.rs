@@ -1,12 +1,10 @@
 //! A campaign's end as a table.
 
-use std::time::Duration;
-
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{counted, out};
 use crate::campaign::event::Summary;
-use crate::duration::human;
+use crate::duration::{human, measured};
 
 /// Failed runs that are listed; the rest is counted.
 const SHOWN: usize = 10;
@@ -51,7 +49,7 @@ pub(in crate::cli) fn summary(summary: &Summary) {
         summary.completed,
         summary.total,
         summary.failed,
-        human(Duration::from_secs_f64(summary.seconds)),
+        human(measured(summary.seconds)),
     ));
     if summary.left_out > 0 {
         out(&format!(
@@ -118,7 +116,7 @@ fn unless_none(what: &str, seconds: f64) -> String {
 }
 
 fn of(seconds: f64) -> String {
-    human(Duration::from_secs_f64(seconds.max(0.0)))
+    human(measured(seconds))
 }
 
 fn seconds(value: Option<f64>) -> String {

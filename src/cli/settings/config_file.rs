@@ -55,7 +55,17 @@ impl ConfigFile {
         if !path.exists() {
             return Ok(Self::default());
         }
-        let mut file = keys::read::<Self>(path)?;
+        keys::read::<Self>(path)?.checked(path)
+    }
+
+    /// The same of text that came from `path`.
+    #[cfg(any(test, fuzzing))]
+    pub(in crate::cli) fn parse(path: &Path, text: &str) -> Result<Self, CampaignError> {
+        keys::parse::<Self>(path, text)?.checked(path)
+    }
+
+    fn checked(mut self, path: &Path) -> Result<Self, CampaignError> {
+        let file = &mut self;
         if file.notifications.command.as_ref().is_some_and(Vec::is_empty) {
             return Err(CampaignError::Senseless {
                 path: path.to_owned(),
@@ -65,9 +75,9 @@ impl ConfigFile {
         }
         let base = path.parent().unwrap_or(Path::new("."));
         let absolute = |path: PathBuf| std::path::absolute(base.join(&path)).unwrap_or(path);
-        file.docker.compose_file = file.docker.compose_file.map(absolute);
-        file.results_dir = file.results_dir.map(absolute);
-        Ok(file)
+        file.docker.compose_file = file.docker.compose_file.take().map(absolute);
+        file.results_dir = file.results_dir.take().map(absolute);
+        Ok(self)
     }
 }
 
