@@ -159,7 +159,9 @@ is_ours() {
     "$bin"/dockerd | "$bin"/containerd*) ;;
     *) return 1 ;;
     esac
-    tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | grep -qE "^$home/(daemon.json|exec/.*)$"
+    tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" |
+        awk -v file="$home/daemon.json" -v folder="$home/exec/" \
+            '$0 == file || index($0, folder) == 1 { found = 1 } END { exit !found }'
 }
 
 processes() {

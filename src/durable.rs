@@ -42,6 +42,7 @@ pub(crate) fn write_with_mode(
 }
 
 fn put(path: &Path, bytes: &[u8], flush: Flush, mode: Option<u32>) -> io::Result<()> {
+    remove_halves(path);
     let (mut file, temporary) = temporary(path)?;
     let written = (|| {
         if let Some(mode) = mode {
@@ -58,6 +59,24 @@ fn put(path: &Path, bytes: &[u8], flush: Flush, mode: Option<u32>) -> io::Result
         let _ = fs_err::remove_file(&temporary);
     }
     written
+}
+
+/// Removes what writers of `path` left that were killed before they had renamed it.
+fn remove_halves(path: &Path) {
+    let (folder, name) = (folder_of(path), path.file_name().unwrap_or_default());
+    let start = format!(".{}.", name.to_string_lossy());
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let writer = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(&start)?.strip_suffix(".tmp")?.split_once('-'))
+            .and_then(|(pid, _)| pid.parse::<u32>().ok());
+        let is_alive = |pid: &u32| Path::new("/proc").join(pid.to_string()).exists();
+        // No process writes one file twice at once: a number like its own was another's before.
+        if writer.is_some_and(|pid| pid == std::process::id() || !is_alive(&pid)) {
+            let _ = fs_err::remove_file(entry.path());
+        }
+    }
 }
 
 /// A new file beside `path`. Others may write to its folder: what has the name already, a link to
@@ -119,6 +138,33 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
 
 /// Makes the directory entry of `path` durable: a rename is not on the disk before this.
 fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs_err::File::open(parent)?.sync_all()
+    fs_err::File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_removes_what_killed_writers_of_the_same_file_left_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let stays = [".a.json.1-0.tmp", ".b.json.4194304-0.tmp", ".a.json.x-0.tmp", "a.json.tmp"];
+        // No process has a number this large.
+        for name in [".a.json.4194304-0.tmp", ".a.json.4194305-3.tmp"].iter().chain(&stays) {
+            std::fs::write(path(name), "ha").unwrap();
+        }
+
+        write(&path("a.json"), b"whole", Flush::Later).unwrap();
+
+        let entries = std::fs::read_dir(folder.path()).unwrap().flatten();
+        let mut left: Vec<String> =
+            entries.map(|entry| entry.file_name().to_str().unwrap().to_owned()).collect();
+        left.sort();
+        assert_eq!(left, [stays[0], stays[2], stays[1], "a.json", stays[3]].map(str::to_owned));
+    }
 }

@@ -48,7 +48,7 @@ impl Figures {
                 self.longest_resume = self.longest_resume.max(life.took);
             }
             let Some(struck) = &life.struck else { continue };
-            let Struck::Hit { victim, line, phase, after, signals } = struck else {
+            let Struck::Hit { victim, line, phase, share, signals } = struck else {
                 self.late += 1;
                 continue;
             };
@@ -60,8 +60,8 @@ impl Figures {
             *self.phases.entry(phase.to_string()).or_default() += 1;
             let exit = life.ended.code.map_or("by signal".to_owned(), |code| code.to_string());
             *self.exits.entry(exit).or_default() += 1;
-            let tenth = after.as_millis() * 10 / scenario.whole.as_millis();
-            self.moments[usize::try_from(tenth.min(10)).unwrap()] += 1;
+            let tenth = (0..10_u8).find(|tenth| *share < f64::from(tenth + 1) / 10.0);
+            self.moments[tenth.map_or(10, usize::from)] += 1;
         }
     }
 

@@ -43,6 +43,9 @@ fn campaigns_that_are_killed_again_and_again_lose_nothing_and_leave_nothing() {
                     if !numbers.contains(&number) {
                         break;
                     }
+                    if number > numbers.start && number.is_multiple_of(25) {
+                        eprintln!("torture: {number} begun after {:.0?}", began.elapsed());
+                    }
                     if let Err(fault) = torture(seed, number, &figures) {
                         eprintln!("campaign {number}: {fault}");
                         faults.lock().unwrap().push(number);

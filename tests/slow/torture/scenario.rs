@@ -60,6 +60,10 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    fn length(&self) -> Duration {
+        Duration::from_millis(50) * self.beats
+    }
+
     /// Its script. Every try leaves its story in the ledger: `begin`, a `beat` with the number of
     /// the try, `end` when all is done; `sleeper` is an argument that only this campaign's sleepers
     /// have.
@@ -111,6 +115,8 @@ impl fmt::Display for Victim {
 pub(crate) enum Moment {
     /// So long after lem's start.
     Time(Duration),
+    /// At a share of the time that it would take, about.
+    Share(f64),
     /// So long after the first, second, … event of a kind, for the phases that are short.
     Event { kind: &'static str, nth: usize, pause: Duration },
 }
@@ -132,8 +138,6 @@ pub(crate) struct Scenario {
     pub(crate) way: Way,
     pub(crate) jobs: Vec<Job>,
     pub(crate) blows: Vec<Blow>,
-    /// About how long a lem takes that nothing happens to.
-    pub(crate) whole: Duration,
     /// Whether the containers have a network, which has to go as well.
     pub(crate) network: bool,
 }
@@ -152,12 +156,17 @@ impl Scenario {
         let count = random.random_range(3..=6);
         let jobs: Vec<Job> = (0..count).map(|_| job(&mut random)).collect();
         let network = random.random_bool(0.25);
-        let (all, each) = way.overhead();
-        let commands: Duration = jobs.iter().map(|job| Duration::from_millis(50) * job.beats).sum();
-        let whole = all + each * count + commands;
         let count = random.random_range(2..=6);
-        let blows = (0..count).map(|_| blow(&mut random, whole)).collect();
-        Self { way, jobs, blows, whole, network }
+        let blows = (0..count).map(|_| blow(&mut random)).collect();
+        Self { way, jobs, blows, network }
+    }
+
+    /// About how long a lem takes that has so many runs to do and that nothing happens to.
+    pub(crate) fn time_for(&self, runs: u32) -> Duration {
+        let (all, each) = self.way.overhead();
+        let commands: Duration = self.jobs.iter().map(Job::length).sum();
+        let count = u32::try_from(self.jobs.len()).unwrap();
+        all + (each + commands / count) * runs
     }
 }
 
@@ -171,12 +180,12 @@ fn job(random: &mut ChaCha8Rng) -> Job {
     Job { kind, beats: random.random_range(1..=6) }
 }
 
-fn blow(random: &mut ChaCha8Rng, whole: Duration) -> Blow {
+fn blow(random: &mut ChaCha8Rng) -> Blow {
     let any = |random: &mut ChaCha8Rng| SIGNALS[random.random_range(0..SIGNALS.len())];
     let victim = if random.random_bool(0.7) { Victim::Lem } else { Victim::Client };
     let pick = random.random_range(0..60);
     let moment = match random.random_range(0..10) {
-        0..5 => Moment::Time(whole.mul_f64(random.random_range(0.0..1.1))),
+        0..5 => Moment::Share(random.random_range(0.0..1.0)),
         5 => Moment::Time(milliseconds(random, 0..=250)),
         // Halves of seconds, for what takes that long; and little, for what is over at once.
         kind @ 6..8 => Moment::Event {

@@ -45,17 +45,18 @@ pub(crate) enum Struck {
         /// Of a client, its command line.
         line: String,
         phase: Phase,
-        /// After lem's start.
-        after: Duration,
+        /// After lem's start, as a share of the time that it would have taken, about.
+        share: f64,
         signals: Vec<Signal>,
     },
 }
 
-/// Waits for the moment and strikes.
-pub(crate) fn strike(lem: &mut Running, blow: &Blow) -> Struck {
+/// Waits for the moment and strikes a lem that would take `whole`, about.
+pub(crate) fn strike(lem: &mut Running, blow: &Blow, whole: Duration) -> Struck {
     let began = Instant::now();
     let late = match blow.moment {
         Moment::Time(time) => ends_within(lem, time),
+        Moment::Share(share) => ends_within(lem, whole.mul_f64(share)),
         Moment::Event { kind, nth, pause } => {
             !says(lem, &format!("{{\"event\":\"{kind}\""), nth) || ends_within(lem, pause)
         }
@@ -63,7 +64,7 @@ pub(crate) fn strike(lem: &mut Running, blow: &Blow) -> Struck {
     if late {
         return Struck::TooLate;
     }
-    let after = began.elapsed();
+    let share = began.elapsed().div_duration_f64(whole);
     let phase = phase(&lem.stdout());
     let client = match blow.victim {
         Victim::Lem => None,
@@ -82,7 +83,7 @@ pub(crate) fn strike(lem: &mut Running, blow: &Blow) -> Struck {
         hit(pid, signal);
         signals.push(signal);
     }
-    Struck::Hit { victim, line, phase, after, signals }
+    Struck::Hit { victim, line, phase, share, signals }
 }
 
 fn ends_within(lem: &mut Running, time: Duration) -> bool {

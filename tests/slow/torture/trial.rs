@@ -40,6 +40,14 @@ pub(crate) struct Standing {
     pub(crate) row: Value,
 }
 
+impl Standing {
+    /// How many runs are still to do.
+    fn missing(&self) -> usize {
+        let count = |key: &str| usize::try_from(self.row[key].as_u64().unwrap()).unwrap();
+        count("total") - count("completed") - count("failed")
+    }
+}
+
 /// The campaign's name, which no other one has.
 pub(crate) fn name(scene: &Scene) -> String {
     format!("torture-{}", scene.number())
@@ -70,9 +78,11 @@ pub(crate) fn live(scene: &Scene, scenario: &Scenario) -> Story {
             faults.push(format!("{UNDISTURBED} undisturbed lems did not finish it"));
             break;
         }
+        let missing = standing.map_or(scenario.jobs.len(), |standing| standing.missing());
+        let time = scenario.time_for(missing.try_into().unwrap());
         let began = Instant::now();
         let mut lem = scene.start(&words);
-        let struck = blows.next().map(|blow| strike(&mut lem, blow));
+        let struck = blows.next().map(|blow| strike(&mut lem, blow, time));
         undisturbed += usize::from(!matches!(struck, Some(Struck::Hit { .. })));
         let Some(ended) = last_words(&mut lem) else {
             faults.push(format!("`lem {}` does not end", words.join(" ")));
