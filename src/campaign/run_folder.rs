@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::error::CampaignError;
 use super::watch::LONGEST_MARK;
 use crate::durable::{self, Flush};
+use crate::foreign_file;
 use crate::yaml;
 
 /// The experiment's configuration, as the run reads it.
