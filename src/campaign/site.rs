@@ -264,6 +264,19 @@ impl Site {
                 && !container.one_off
                 && !container.belongs_to(&self.owner)
         });
+        // Compose's `exec` may enter it, whatever becomes of the service's own container.
+        let stray = self.containers.iter().find(|container| {
+            services.contains(&container.service.as_str())
+                && container.one_off
+                && container.state == "running"
+                && !container.belongs_to(&self.owner)
+        });
+        if let Some(stray) = stray {
+            return Err(CampaignError::OneOff {
+                service: stray.service.clone(),
+                container: stray.name.clone(),
+            });
+        }
         match (taken, foreign) {
             (Some(container), Foreign::Refuse) => Err(CampaignError::Foreign {
                 service: container.service.clone(),
