@@ -64,9 +64,12 @@ campaign: file-named release ## run a campaign: FILE=campaign.yaml STRATEGY=ephe
 setup-for-tests:
 	-@scripts/setup.sh --for-tests
 
+# Most tests wait for an engine, and not for a core.
+THREADS ?= $(shell echo $$((2 * $$(nproc))))
+
 .PHONY: test
 test: setup-for-tests container ## run the whole test suite
-	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked --no-fail-fast; \
+	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked --no-fail-fast --test-threads $(THREADS); \
 	else set -x; cargo test --locked; fi
 
 # Not by $(MAKE): `make -n` would run the line.

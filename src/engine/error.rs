@@ -59,8 +59,6 @@ pub(crate) fn speaks_of_an_outage(text: &str) -> bool {
         "Cannot connect to the Docker daemon",
         "error during connect",
         "error waiting for container: unexpected EOF",
-        "connection reset by peer",
-        "connection refused",
         "Bad response from Docker engine",
         "invalid character",
         "malformed HTTP",

@@ -35,7 +35,7 @@ fn a_container_that_somebody_else_started_is_not_taken_over() {
 fn a_held_container_that_dies_between_runs_is_started_again_and_counted() {
     let scene = Scene::new();
     scene.bench();
-    scene.scripts(&["true", "echo again", "true"], "config_gap_seconds: 5");
+    scene.scripts(&["true", "echo again", "true"], "config_gap_seconds: 2");
     let mut lem = scene.start_campaign(HELD, &[]);
 
     lem.event("gap_started");

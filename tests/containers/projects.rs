@@ -31,7 +31,7 @@ fn services_of_profiles_are_started_when_needed_and_nothing_of_them_stays(strate
     let scene = Scene::new();
     scene.services(
         "  bench: {image: <busybox>, network_mode: none, profiles: [gpu], depends_on: [db]}\n\
-         \x20 db: {image: <busybox>, network_mode: none, profiles: [gpu]}\n\
+         \x20 db: {image: <busybox>, network_mode: none, profiles: [gpu], init: true}\n\
          \x20 other: {image: <busybox>, network_mode: none, profiles: [web]}\n",
     );
     scene.scripts(&["true"], "");

@@ -41,6 +41,14 @@ pub(crate) struct Learnt {
     pub outcome: Outcome,
 }
 
+impl Learnt {
+    /// The outcome of a run that the record did not know.
+    pub(super) fn of(instance: &str, run: &RecordedRun, outcome: Outcome) -> Self {
+        let (instance, position) = (instance.to_owned(), run.position);
+        Self { instance, position, run: run.run.clone(), was: run.state, outcome }
+    }
+}
+
 /// The outcomes that the folders of a recorded execution know better than the record.
 pub(crate) fn learn(instance: &str, recorded: &[RecordedRun], found: &[FoundRun]) -> Vec<Learnt> {
     let found = by_id(found);
@@ -49,13 +57,7 @@ pub(crate) fn learn(instance: &str, recorded: &[RecordedRun], found: &[FoundRun]
             return None;
         }
         let outcome = found.get(run.run.as_str())?.outcome.clone()?;
-        Some(Learnt {
-            instance: instance.to_owned(),
-            position: run.position,
-            run: run.run.clone(),
-            was: run.state,
-            outcome,
-        })
+        Some(Learnt::of(instance, run, outcome))
     };
     recorded.iter().filter_map(learnt).collect()
 }

@@ -40,13 +40,7 @@ pub(crate) fn unseen(
         if may_be_retried && settings.retry.on.iter().any(again) {
             return None;
         }
-        Some(Learnt {
-            instance: instance.to_owned(),
-            position: run.position,
-            run: run.run.clone(),
-            was: run.state,
-            outcome,
-        })
+        Some(Learnt::of(instance, run, outcome))
     };
     recorded.iter().filter_map(learnt).collect()
 }
