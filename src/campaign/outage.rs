@@ -188,10 +188,11 @@ impl Client<'_> {
     /// Whether the client did not see the end of its run, which may have left its container.
     pub(crate) fn was_cut_off(&self) -> bool {
         let code = self.marks.ended.as_ref().and_then(|ended| ended.exit_code);
-        match self.exit {
-            Exit::Code(seen @ (125 | 255)) => code != Some(seen),
-            Exit::Code(_) => false,
-            Exit::Signal(_) => true,
+        match (self.exit, code) {
+            // Each version of Compose has a code of its own for an engine that is gone.
+            (Exit::Code(seen), Some(code)) => seen != code,
+            (Exit::Code(seen), None) => matches!(seen, 125 | 255),
+            (Exit::Signal(_), _) => true,
         }
     }
 }

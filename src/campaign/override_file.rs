@@ -44,6 +44,9 @@ fn service(owner: &str, world: &World, between: &Between<'_>) -> Value {
                 "source": escaped(&mount.source.to_string_lossy()),
                 "target": escaped(&mount.target.to_string_lossy()),
                 "read_only": mount.read_only,
+                // They are there. Where Compose may have to make one, it hands them to the engine as
+                // one text, which has no place for a colon.
+                "bind": {"create_host_path": false},
             })
         })
         .collect();
