@@ -23,6 +23,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// A run that says nothing for so long makes lem ask whether the engine is still there: often
 /// enough for a night, too seldom to disturb a measurement.
 const SILENCE: Duration = Duration::from_secs(60);
+/// The same, for who has little patience.
+const SHORTEST_SILENCE: Duration = Duration::from_millis(250);
 /// Unanswered questions in a row that mean that the engine hangs.
 const UNANSWERED: u32 = 3;
 /// How often an outage may interrupt one piece of work.
@@ -61,7 +63,7 @@ impl<'a> Patience<'a> {
             .without_max_times()
             .build();
         let mut said = false;
-        while let Err(error) = answers(docker, ANSWER.min(limit), self.cancel).await {
+        while let Err(error) = answers(docker, patience(limit), self.cancel).await {
             if !error.is_outage() {
                 return Err(error.into());
             }
@@ -145,6 +147,12 @@ impl<'a> Patience<'a> {
     }
 }
 
+/// How long one answer is waited for, of an engine that gets `timeout` in all: no engine answers in
+/// no time.
+fn patience(timeout: Duration) -> Duration {
+    timeout.clamp(Duration::from_secs(1), ANSWER)
+}
+
 /// Whether the engine answers, in a word.
 async fn answers(docker: &Docker, limit: Duration, cancel: &Cancel) -> Result<(), EngineError> {
     let question = docker.server_version();
@@ -206,7 +214,7 @@ async fn unanswered(docker: &Docker) -> bool {
 /// ever for an engine that hangs.
 pub(crate) async fn hang(strategy: &Strategy, log: &Path, settings: &Settings, cancel: &Cancel) {
     let Some(docker) = strategy.docker() else { return std::future::pending().await };
-    let silence = SILENCE.min(settings.engine_timeout / 4);
+    let silence = (settings.engine_timeout / 4).clamp(SHORTEST_SILENCE, SILENCE);
     let length = || std::fs::metadata(log).map_or(0, |log| log.len());
     let (mut said, mut unanswered) = (length(), 0);
     while unanswered < UNANSWERED {
@@ -217,7 +225,7 @@ pub(crate) async fn hang(strategy: &Strategy, log: &Path, settings: &Settings, c
             unanswered = 0;
             continue;
         }
-        unanswered = match answers(docker, ANSWER.min(settings.engine_timeout), cancel).await {
+        unanswered = match answers(docker, patience(settings.engine_timeout), cancel).await {
             Err(error) if error.is_outage() => unanswered + 1,
             Ok(()) | Err(_) => 0,
         };
