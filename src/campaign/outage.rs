@@ -17,6 +17,7 @@ use crate::cancel::{self, Cancel};
 use crate::engine::container::Docker;
 use crate::engine::error::{EngineError, speaks_of_an_outage};
 use crate::engine::process::{Exit, capture};
+use crate::inner::mark::EndReason;
 
 /// What an engine that answers takes at most, on a busy machine.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -167,20 +168,23 @@ async fn answers(docker: &Docker, limit: Duration, cancel: &Cancel) -> Result<()
 /// known leaves that open: nearly never.
 pub(crate) async fn happened(strategy: &Strategy, breaks: u64, client: &Client<'_>) -> bool {
     let Some(docker) = strategy.docker() else { return false };
-    let marks = client.marks;
+    let (marks, broke) = (client.marks, strategy.breaks() != breaks);
     match (client.stopped, &marks.ended) {
         (Some(Stopped::User), _) => false,
         (Some(Stopped::EngineHangs), _) => true,
         (_, Some(ended)) if ended.reason.is_the_commands_own() => {
             client.was_cut_off() && unanswered(docker).await
         }
-        _ if strategy.breaks() != breaks => true,
-        (Some(_), _) => false,
-        (None, None) if client.was_cut_off() => true,
-        // It was ended from outside. An engine that ends in order ends its containers first.
-        (None, Some(_)) => unanswered(docker).await,
-        (None, None) if marks.started.is_some() => unanswered(docker).await,
-        (None, None) => speaks_of_an_outage(&last_lines(client.log, 5).join("\n")),
+        // An engine that ends lets go of the lifeline, or ends its containers in order: it signals no
+        // command. That its events broke off proves nothing alone: their client may have been killed.
+        (Some(_), _) => unanswered(docker).await,
+        (None, Some(ended)) if ended.reason == EndReason::Signaled => unanswered(docker).await,
+        (None, Some(_)) => broke || unanswered(docker).await,
+        (None, None) if marks.started.is_some() => broke || unanswered(docker).await,
+        (None, None) => {
+            speaks_of_an_outage(&last_lines(client.log, 5).join("\n"))
+                || (client.was_cut_off() && unanswered(docker).await)
+        }
     }
 }
 

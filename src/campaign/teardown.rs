@@ -139,12 +139,17 @@ impl Teardown {
                 }
             }
         }
-        let left = if self.hopeless { Vec::new() } else { self.left().unwrap_or_default() };
-        let names: Vec<String> = left.into_iter().map(|container| container.name).collect();
-        let what = match (names.is_empty(), last_error) {
-            (false, _) => format!("containers {}", names.join(", ")),
-            (true, Some(error)) => error.to_string(),
-            (true, None) => return Ok(()),
+        let left = match last_error {
+            Some(error) if self.hopeless => Err(error),
+            _ => self.left(),
+        };
+        let what = match left {
+            Ok(left) if left.iter().all(Container::is_being_removed) => return Ok(()),
+            Ok(left) => {
+                let names: Vec<String> = left.into_iter().map(|container| container.name).collect();
+                format!("containers {}", names.join(", "))
+            }
+            Err(error) => error.to_string(),
         };
         Err(CampaignError::LeftBehind { what, command: self.by_hand() })
     }

@@ -136,7 +136,6 @@ fn by_client(evidence: &Evidence<'_>) -> Verdict {
         _ if evidence.oom => Verdict::OomKilled,
         Exit::Code(125 | 255) => Verdict::EngineLost,
         _ if evidence.outage => Verdict::EngineLost,
-        _ if engine_is_gone(evidence.last_lines) => Verdict::EngineLost,
         Exit::Code(0) => completed(evidence),
         Exit::Code(137 | 143) | Exit::Signal(_) => Verdict::Killed,
         Exit::Code(_) => Verdict::Failed,
@@ -162,10 +161,6 @@ fn completed(evidence: &Evidence<'_>) -> Verdict {
     } else {
         Verdict::NoResult
     }
-}
-
-fn engine_is_gone(text: &str) -> bool {
-    text.contains("Cannot connect to the Docker daemon") || text.contains("error during connect")
 }
 
 /// What the driver's library and `nvidia-smi` say in a container that lost its devices.

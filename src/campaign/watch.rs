@@ -99,15 +99,19 @@ pub(crate) async fn run(
     // One that nobody keeps has no use for a lifeline; its input is at its end, like the others'.
     let input = Some(input).filter(|_| attempt.keeper != Keeper::Nobody);
     let mut child = Child::start(&invocation, input, file)?;
+    // In this order: a lem that was halted finds several of these at once when it goes on, and what
+    // has ended was not stopped.
     let stopped = tokio::select! {
-        () = bare::witness(attempt, strategy, mark) => None,
+        biased;
         _ = child.ended() => None,
+        () = bare::witness(attempt, strategy, mark) => None,
         _ = cancel.raised() => Some(Stopped::User),
         () = no_start(&attempt.folder, settings.start_timeout) => Some(Stopped::NoStart),
         () = silence(attempt, &log, settings.idle_timeout) => Some(Stopped::Silence),
         () = limit(attempt) => Some(Stopped::TimeLimit),
         () = deaf_client(&attempt.folder) => Some(Stopped::DeafClient),
         () = outage::hang(strategy, &log, settings, cancel) => Some(Stopped::EngineHangs),
+        () = strategy.end_that_nobody_noticed(attempt, mark) => Some(Stopped::DeafClient),
         what = strategy.disturbance(attempt, mark) => Some(Stopped::Disturbed(what)),
     };
     if stopped == Some(Stopped::User) {
@@ -119,7 +123,7 @@ pub(crate) async fn run(
     }
     let exit = finish(attempt, strategy, lifeline, &mut child, stopped, cancel).await;
     let elapsed = began.elapsed();
-    if stopped.is_none() {
+    if matches!(stopped, None | Some(Stopped::DeafClient)) {
         bare::conclude(attempt, strategy, mark, exit, elapsed);
     }
     let mut marks = Marks::read(&attempt.folder);

@@ -46,5 +46,5 @@ fn a_container_that_is_restarted_ends_its_run_which_is_not_begun_again(strategy:
 }
 
 fn a_container_that_is_removed_ends_its_run(strategy: Strategy) {
-    disturbed(strategy, &["rm", "--force"], "ended");
+    disturbed(strategy, &["rm", "--force"], "something outside of lem ended it");
 }

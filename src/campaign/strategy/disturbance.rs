@@ -11,12 +11,10 @@ pub(crate) enum Disturbance {
     Paused,
     /// It was started a second time.
     Restarted,
-    /// It is gone, and its client has not noticed.
-    Ended,
 }
 
-/// What a client takes to notice the end of its container.
-const CLIENT_LAG: Duration = Duration::from_secs(10);
+/// What a client takes to notice the end of its container, on a busy machine.
+const CLIENT_LAG: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Disturbance {
@@ -31,10 +29,6 @@ impl Disturbance {
                 "somebody restarted its container, which is another one since then; \
                  `retry: {on: [killed]}` does such runs again"
             }
-            Self::Ended => {
-                "somebody ended or removed its container; `docker events` says more, and \
-                 `retry: {on: [killed]}` does such runs again"
-            }
         }
     }
 }
@@ -42,21 +36,22 @@ impl Disturbance {
 /// Ends when something happens to the container (by id or name) after the mark.
 pub(super) async fn of(events: &Events, mark: usize, container: &str) -> Disturbance {
     let mut tick = tokio::time::interval(LOOK);
-    let mut ended = None;
     loop {
         tick.tick().await;
         if events.happened(mark, container, "pause") {
             return Disturbance::Paused;
         }
-        if ended.is_none() && events.happened(mark, container, "die") {
-            ended = Some(tokio::time::Instant::now());
-        }
-        let Some(ended) = ended else { continue };
         if events.followed(mark, container, ["die", "start"]) {
             return Disturbance::Restarted;
         }
-        if ended.elapsed() > CLIENT_LAG {
-            return Disturbance::Ended;
-        }
     }
+}
+
+/// Ends when the container has ended and its client has had the time to notice.
+pub(super) async fn ended(events: &Events, mark: usize, container: &str) {
+    let mut tick = tokio::time::interval(LOOK);
+    while !events.happened(mark, container, "die") {
+        tick.tick().await;
+    }
+    tokio::time::sleep(CLIENT_LAG).await;
 }

@@ -25,6 +25,7 @@ use crate::campaign::keeper::Keeper;
 use crate::campaign::watch::Marks;
 use crate::cancel::Cancel;
 use crate::engine::container::{COMPOSE_PROJECT, Docker};
+use crate::engine::events::Events;
 use crate::engine::invocation::Invocation;
 use crate::engine::process::{Exit, capture};
 use crate::engine::reply;
@@ -201,15 +202,26 @@ impl Strategy {
     /// Ends when somebody else has done something to the run's container that its client may not
     /// notice.
     pub(crate) async fn disturbance(&self, attempt: &Attempt, mark: usize) -> Disturbance {
+        match self.events_of(attempt) {
+            Some((events, container)) => disturbance::of(events, mark, container).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends when the run's container has ended and its client should have noticed long ago.
+    pub(crate) async fn end_that_nobody_noticed(&self, attempt: &Attempt, mark: usize) {
+        match self.events_of(attempt) {
+            Some((events, container)) => disturbance::ended(events, mark, container).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The engine's events, and what they call the container of a run.
+    fn events_of<'a>(&'a self, attempt: &'a Attempt) -> Option<(&'a Events, &'a str)> {
         match self {
-            Self::Ephemeral(it) => {
-                disturbance::of(&it.containers.events, mark, &attempt.container).await
-            }
-            Self::Persistent(it) => {
-                let id = it.container_of(attempt).unwrap_or_default();
-                disturbance::of(&it.containers.events, mark, id).await
-            }
-            Self::Local(_) => std::future::pending().await,
+            Self::Ephemeral(it) => Some((&it.containers.events, &attempt.container)),
+            Self::Persistent(it) => Some((&it.containers.events, it.container_of(attempt)?)),
+            Self::Local(_) => None,
         }
     }
 
