@@ -145,6 +145,8 @@ pub(crate) enum CampaignError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Record(#[from] RecordError),
+    #[error("whether teardown left something behind is not known: the engine did not say")]
+    NotLooked { command: String, source: EngineError },
     #[error("teardown left something behind: {what}")]
     LeftBehind { what: String, command: String },
 }

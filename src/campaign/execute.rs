@@ -162,9 +162,17 @@ async fn work(
         guard
     });
     let cleaned = cleaned(guard, report).await;
-    if let (Err(_), Err(CampaignError::LeftBehind { what, command })) = (&done, &cleaned) {
-        // The error is the other one.
-        let message = format!("teardown left something behind: {what}; `{command}` removes it");
+    // The error is the other one.
+    let message = match (&done, &cleaned) {
+        (Err(_), Err(error @ CampaignError::LeftBehind { command, .. })) => {
+            Some(format!("{error}; `{command}` removes it"))
+        }
+        (Err(_), Err(error @ CampaignError::NotLooked { command, .. })) => {
+            Some(format!("{error}; `{command}` looks, when it answers again"))
+        }
+        _ => None,
+    };
+    if let Some(message) = message {
         report(Event::Warning { message });
     }
     time.services += since(ending);

@@ -81,8 +81,14 @@ impl Search {
 
 /// Whether lem made the file: a mark, or what an earlier try left.
 fn is_of_a_try(name: &str) -> bool {
-    let of_earlier = |start: &str| name.starts_with(&format!("{start}-a"));
-    OWN.contains(&name) || ["result", "started", "ended"].iter().any(|start| of_earlier(start))
+    let of_earlier = |start: &str| {
+        let rest = name.strip_prefix(start).and_then(|rest| rest.strip_prefix("-a"));
+        let number = rest.and_then(|rest| rest.strip_suffix(".json"));
+        number.is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()))
+            && number.is_some_and(|n| n.chars().all(|c| c.is_ascii_digit() || c == '-'))
+    };
+    OWN.contains(&name)
+        || ["result", "started", "ended", "lem"].iter().any(|start| of_earlier(start))
 }
 
 /// What of a result lem reads; the rest is passed over, however large it is.

@@ -149,7 +149,9 @@ impl Teardown {
                 let names: Vec<String> = left.into_iter().map(|container| container.name).collect();
                 format!("containers {}", names.join(", "))
             }
-            Err(error) => error.to_string(),
+            Err(source) => {
+                return Err(CampaignError::NotLooked { command: self.by_hand(), source });
+            }
         };
         Err(CampaignError::LeftBehind { what, command: self.by_hand() })
     }

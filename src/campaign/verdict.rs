@@ -81,6 +81,8 @@ pub(crate) struct Evidence<'a> {
     pub oom: bool,
     /// The engine was away during the run or right after it.
     pub outage: bool,
+    /// The run's own folder is gone, and with it what it would say.
+    pub folder_gone: bool,
     /// The end of the run's log.
     pub last_lines: &'a str,
     pub result: bool,
@@ -99,6 +101,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
         (Some(Stopped::NoGpu), _) => Verdict::GpuLost,
         // What came to its end by itself has its verdict, whatever happened around it.
         (_, Some(ended)) if ended.reason.is_the_commands_own() => by_mark(evidence, ended),
+        (None, None) if evidence.folder_gone => Verdict::NoResult,
         (Some(Stopped::EngineHangs), _) => Verdict::EngineLost,
         (Some(_), _) if evidence.outage => Verdict::EngineLost,
         (Some(Stopped::Silence), _) => Verdict::Idle,
@@ -257,6 +260,7 @@ mod tests {
             exit: Exit::Code(1),
             oom: false,
             outage: false,
+            folder_gone: false,
             last_lines: "",
             result: false,
             result_required: true,

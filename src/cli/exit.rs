@@ -74,6 +74,7 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::EngineAway { .. }
         | E::Record(_)
         | E::LeftBehind { .. }
+        | E::NotLooked { .. }
         | E::Lock(LockError::Unusable { .. }) => MACHINE,
         E::Foreign { .. } | E::OneOff { .. } | E::Busy { .. } | E::Lock(LockError::Held { .. }) => {
             BUSY
@@ -255,6 +256,7 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
             "fix what fails, then `lem resume`: it goes on with the runs that were not tried"
                 .to_owned()
         }
+        E::NotLooked { command, .. } => format!("look when it answers again: `{command}`"),
         E::LeftBehind { command, .. } => format!("remove it by hand: `{command}`"),
         E::Interrupted { .. } => "`lem resume` goes on with it".to_owned(),
         E::Engine(error) => return engine_hint(error),

@@ -95,7 +95,9 @@ fn find(arguments: &Arguments) -> Result<Option<PathBuf>, CampaignError> {
         // A finished campaign has failures to try again, and may have more cycles.
         return Ok(Some(named.path.clone()));
     }
-    let Some(found) = one(everywhere()?)? else {
+    // One that is being executed now is nothing to go on with.
+    let idle = everywhere()?.into_iter().filter(|found| found.holder.is_none()).collect();
+    let Some(found) = one(idle)? else {
         // The campaign itself says why it can't go on.
         return named.map(|named| Some(named.path)).ok_or(CampaignError::NothingToResume {
             reason: "no unfinished campaign is known here".to_owned(),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use procfs::Current;
 
 use super::processes::{Identity, Process, ScanError};
 use super::reach::Reach;
@@ -28,6 +29,9 @@ pub(crate) struct Ending {
     kill_from: Instant,
     until: Instant,
     asked: HashSet<Identity>,
+    /// When the first round was over, in clock ticks since boot. What begins after that is part of
+    /// how others end: a handler that saves something starts programs.
+    begun: Option<u64>,
     pause: Duration,
     last_was_clean: bool,
 }
@@ -58,6 +62,7 @@ impl Ending {
             kill_from,
             until: kill_from + PATIENCE,
             asked: HashSet::new(),
+            begun: None,
             pause: SHORTEST_PAUSE,
             last_was_clean: false,
         }
@@ -88,21 +93,27 @@ impl Ending {
         signalled: &mut dyn FnMut(&Process),
     ) -> Result<Progress, ScanError> {
         let now = Instant::now();
-        let alive = reach.visit(&mut |process| {
-            let signals = self.signals(process, now);
-            for signal in signals {
-                // One that ended meanwhile needs no signal; one we may not signal survives.
-                let _ = kill(process.id.pid, *signal);
-            }
-            if !signals.is_empty() {
+        let mut asked = Vec::new();
+        let alive = reach.visit(&mut |process| match self.signals(process, now) {
+            // One that forks without end must be dealt with before it has forked again.
+            [Signal::SIGKILL] => {
+                send(process, &[Signal::SIGKILL]);
                 signalled(process);
             }
+            [] => {}
+            signals => asked.push((process.clone(), signals)),
         })?;
+        self.begun.get_or_insert_with(ticks);
+        for (process, signals) in asked {
+            send(&process, signals);
+            signalled(&process);
+        }
         Ok(self.conclude(alive, now))
     }
 
     fn signals(&mut self, process: &Process, now: Instant) -> &'static [Signal] {
-        let is_new = self.asked.insert(process.id);
+        let of_the_end = self.begun.is_some_and(|begun| process.id.started >= begun);
+        let is_new = self.asked.insert(process.id) && !of_the_end;
         if is_new {
             self.pause = SHORTEST_PAUSE;
         }
@@ -137,6 +148,23 @@ impl Ending {
         self.pause = (pause * 2).min(LONGEST_PAUSE);
         if now < self.kill_from { pause.min(self.kill_from - now) } else { pause }
     }
+}
+
+/// One that ended meanwhile needs no signal; one we may not signal survives.
+fn send(process: &Process, signals: &[Signal]) {
+    for signal in signals {
+        let _ = kill(process.id.pid, *signal);
+    }
+}
+
+/// Clock ticks since boot, as processes tell when they started; none have started so late where
+/// nobody knows.
+fn ticks() -> u64 {
+    let uptime = procfs::Uptime::current().map(|it| it.uptime_duration());
+    uptime.map_or(u64::MAX, |uptime| {
+        let ticks = u128::from(procfs::ticks_per_second());
+        u64::try_from(uptime.as_millis() * ticks / 1000).unwrap_or(u64::MAX)
+    })
 }
 
 fn listed(pids: &[Pid]) -> String {

@@ -181,3 +181,24 @@ fn a_run_whose_folder_lost_its_mode_is_no_failure_of_its_own() {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     eventually("it is writable again", || fs::write(folder.join("x"), "").ok());
 }
+
+/// Its folder is its own affair, and a resume would meet the same again.
+#[test]
+fn a_run_that_removes_its_own_folder_has_no_result_and_the_next_one_follows() {
+    let scene = Scene::without_containers();
+    let words = ["campaign", "campaign.yaml", "--yes", "--json", "--runner", "local"];
+    scene.scripts(&["cd ..; rm -r \"${LEM_RESULT_PATH%/*}\"", "true"], "");
+
+    let ended = scene.lem(&words).expect(1);
+
+    assert_eq!(ended.verdicts(), ["no_result", "completed"]);
+    ended.says(&["the run's own folder was removed"]);
+}
+
+#[test]
+fn a_result_may_have_nearly_the_name_of_an_earlier_trys() {
+    let scene = Scene::without_containers();
+    let words = ["campaign", "campaign.yaml", "--yes", "--json", "--runner", "local"];
+    scene.scripts(&["echo '{}' >result-accuracy.json"], "require_result: true");
+    assert_eq!(scene.lem(&words).expect(0).verdicts(), ["completed"]);
+}

@@ -5,6 +5,7 @@ use crate::support::{Running, Scene, Strategy, engine, eventually, in_both_strat
 
 in_both_strategies!(
     a_service_that_says_something_else_now_ends_the_campaign,
+    a_file_of_variables_that_a_service_reads_is_one_of_its_files,
     a_change_that_is_none_of_its_services_is_no_reason_to_end,
 );
 
@@ -49,4 +50,15 @@ fn a_change_that_is_none_of_its_services_is_no_reason_to_end(strategy: Strategy)
 
     assert_eq!(ended.verdicts(), ["completed", "completed"]);
     assert_eq!(engine::containers(&scene.project), []);
+}
+
+fn a_file_of_variables_that_a_service_reads_is_one_of_its_files(strategy: Strategy) {
+    let scene = Scene::new();
+    scene.write("bench.env", "BATCH=1\n");
+    scene.services(&BENCH.replace("none,", "none, env_file: [bench.env],"));
+    let mut lem = begun(&scene, strategy);
+    scene.write("bench.env", "BATCH=8\n");
+    let_go(&scene);
+
+    lem.wait().expect(2).says(&["bench.env` was changed", "service `bench`"]);
 }

@@ -118,3 +118,15 @@ fn a_held_container_reaps_its_orphans() {
     signal(hold.pid(), Signal::SIGTERM);
     assert_eq!(hold.exit_code(), Some(0));
 }
+
+/// To save something takes programs, which begin after everybody was asked to end.
+#[test]
+fn a_handler_that_starts_programs_has_the_grace_for_them() {
+    let scene = Scene::new("handler");
+    let script = "trap 'sleep 0.3 && echo saved > $T/saved; exit 0' TERM; \
+                  echo $$ > $T/command; while :; do sleep 0.1; done";
+    let options = ["--time-limit", "0.5", "--grace", "20"];
+    let mut lem = Running::start(&mut scene.run(&options, script));
+    assert_eq!(lem.exit_code(), Some(124));
+    assert!(scene.path("saved").exists());
+}

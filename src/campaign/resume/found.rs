@@ -164,6 +164,7 @@ fn outcome(
         exit: Exit::Code(code.unwrap_or_default()),
         oom: false,
         outage: false,
+        folder_gone: false,
         last_lines: &last_lines(&log, 20).join("\n"),
         result: file.is_some(),
         result_required: required == Required::Yes,

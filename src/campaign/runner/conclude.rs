@@ -37,6 +37,7 @@ impl Runner<'_> {
             exit: observed.exit,
             oom: observed.oom,
             outage: observed.outage,
+            folder_gone: !attempt.folder.is_dir(),
             last_lines: &lines.join("\n"),
             result: result.is_some(),
             result_required: self.settings.require_result,
@@ -60,6 +61,9 @@ impl Runner<'_> {
         let unreadable = result.is_none() && attempt.folder.join(run_folder::RESULT).exists();
         let hint = match (verdict, observed.stopped) {
             (Verdict::Killed, Some(Stopped::Disturbed(what))) => Some(what.hint()),
+            (Verdict::NoResult, _) if !attempt.folder.is_dir() => {
+                Some("the run's own folder was removed while it ran, with all that was in it")
+            }
             (Verdict::Completed | Verdict::NoResult, _) if unreadable => {
                 Some("result.json is there, but it is not JSON of this run")
             }

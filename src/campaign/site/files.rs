@@ -2,7 +2,7 @@
 //!
 //! Every `run` and `up` reads them again. Runs before and after a change would not be comparable,
 //! and nobody would know. Looked at by their status alone, until that changes; then Compose is asked
-//! what they say now. A file that one of them includes is not seen.
+//! what they say now. A file that is named with a variable in it is not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -33,7 +33,8 @@ impl ComposeFiles {
     pub(super) fn about_to_be_read(project: &Project) -> BTreeMap<PathBuf, Status> {
         let settings = project.directory.join(".env");
         let all = project.files.iter().chain(&project.env_files).chain([&settings]);
-        all.map(|path| (path.clone(), status(path))).collect()
+        let named = project.files.iter().flat_map(|file| named_in(file, &project.directory));
+        all.cloned().chain(named).map(|path| (path.clone(), status(&path))).collect()
     }
 
     /// What Compose made of them.
@@ -65,6 +66,29 @@ impl ComposeFiles {
         }
         self.statuses = statuses;
         Ok(())
+    }
+}
+
+/// The files that a Compose file names: environments, what it extends and includes.
+fn named_in(file: &Path, directory: &Path) -> Vec<PathBuf> {
+    let Ok(all) = yaml::read::<Value>(file) else { return Vec::new() };
+    let services = all.get("services").and_then(Value::as_object);
+    let services = services.into_iter().flat_map(|services| services.values());
+    let of = |service: &Value| {
+        let extended = service.get("extends").and_then(|it| it.get("file"));
+        [paths(service.get("env_file")), paths(extended)].concat()
+    };
+    let named = services.flat_map(of).chain(paths(all.get("include")));
+    named.filter(|path| !path.contains('$')).map(|path| directory.join(path)).collect()
+}
+
+/// A path, a list of them, or of objects that have one.
+fn paths(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(path)) => vec![path.clone()],
+        Some(Value::Array(several)) => several.iter().flat_map(|it| paths(Some(it))).collect(),
+        Some(Value::Object(keys)) => paths(keys.get("path")),
+        _ => Vec::new(),
     }
 }
 
