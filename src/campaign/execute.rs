@@ -313,6 +313,7 @@ pub(crate) fn containers(
         healthchecks,
         health_timeout: settings.health_timeout,
         events,
+        serving: Vec::new(),
     })
 }
 

@@ -8,6 +8,7 @@ use crate::support::{Scene, Strategy, engine, eventually, in_both_strategies};
 in_both_strategies!(
     runs_begin_when_their_dependencies_are_as_they_ask,
     a_dependency_that_somebody_else_runs_is_used_and_left,
+    a_dependency_that_ends_in_the_middle_is_started_again,
     a_dependency_that_never_becomes_healthy_is_one_clear_error,
     ctrl_c_while_a_dependency_is_waited_for_ends_it,
 );
@@ -104,5 +105,26 @@ fn ctrl_c_while_a_dependency_is_waited_for_ends_it(strategy: Strategy) {
     let ended = lem.wait().expect(130);
 
     assert_eq!(ended.started(), Vec::<u64>::new());
+    assert_eq!(engine::containers(&scene.project), []);
+}
+
+fn a_dependency_that_ends_in_the_middle_is_started_again(strategy: Strategy) {
+    let scene = Scene::new();
+    scene.services(
+        "  bench: {image: <busybox>, network_mode: none, depends_on: [db]}\n\
+         \x20 db: {image: <busybox>, network_mode: none, init: true, command: [sleep, '1000']}\n",
+    );
+    scene.scripts(&["true", "true"], "config_gap_seconds: 2");
+    let mut lem = scene.start_campaign(strategy, &[]);
+    lem.event("gap_started");
+    let db = || engine::owned(&scene.project).into_iter().find(|it| it.service == "db").unwrap();
+    engine::docker(&["kill", &db().id]);
+    lem.event("warning");
+    eventually("it runs again", || (db().state == "running").then_some(()));
+
+    let ended = lem.wait().expect(0);
+
+    ended.says(&["dependency `db` had ended"]);
+    assert_eq!(ended.verdicts(), ["completed"; 2]);
     assert_eq!(engine::containers(&scene.project), []);
 }

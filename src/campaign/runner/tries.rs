@@ -182,6 +182,12 @@ impl Runner<'_> {
     /// Makes sure that the run can start, and waits for the engine where that takes it. Whether
     /// something had to be started again.
     async fn make_ready(&mut self, attempt: &Attempt) -> Result<bool, CampaignError> {
+        if let Some(service) = self.strategy.ended_dependency() {
+            let message = format!("dependency `{service}` had ended, and is started again");
+            (self.report)(Event::Warning { message });
+            let mut patience = Patience::new(self.settings, self.cancel, self.report);
+            patience.recover(self.strategy).await?;
+        }
         let mut patience = Patience::new(self.settings, self.cancel, self.report);
         let ready = patience.prepare(self.strategy, attempt).await;
         self.time.engine += patience.waited;

@@ -44,6 +44,17 @@ pub(crate) struct Containers {
     pub healthchecks: BTreeMap<String, bool>,
     pub health_timeout: Duration,
     pub events: Events,
+    /// The dependencies that run.
+    pub serving: Vec<Serving>,
+}
+
+/// A dependency that runs.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub service: String,
+    pub id: String,
+    /// Events after this mark may say that it has ended.
+    pub mark: usize,
 }
 
 impl Containers {
@@ -57,6 +68,12 @@ impl Containers {
                 known: self.worlds.iter().map(|world| world.service.clone()).collect(),
             }
         })
+    }
+
+    /// A dependency that lem started and that has ended since.
+    pub(crate) fn ended_dependency(&self) -> Option<&str> {
+        let ended = |it: &&Serving| self.events.happened(it.mark, &it.id, "die");
+        self.serving.iter().find(ended).map(|it| it.service.as_str())
     }
 
     /// `-e` arguments of a run: values for lem's own variables, bare names for the user's.

@@ -79,7 +79,7 @@ impl Strategy {
     /// Brings up what the runs need and waits until it is ready.
     pub(crate) async fn begin(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
         match self {
-            Self::Ephemeral(it) => ready::start_dependencies(&it.containers, cancel).await,
+            Self::Ephemeral(it) => ready::start_dependencies(&mut it.containers, cancel).await,
             Self::Persistent(it) => it.begin(cancel).await,
             Self::Local(_) => Ok(()),
         }
@@ -193,10 +193,16 @@ impl Strategy {
 
     /// Brings up again what the runs depend on; held containers follow before their next run.
     pub(crate) async fn recover(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
-        match self.engine_side() {
-            Some(containers) => ready::start_dependencies(containers, cancel).await,
-            None => Ok(()),
+        match self {
+            Self::Ephemeral(it) => ready::start_dependencies(&mut it.containers, cancel).await,
+            Self::Persistent(it) => ready::start_dependencies(&mut it.containers, cancel).await,
+            Self::Local(_) => Ok(()),
         }
+    }
+
+    /// A dependency that has ended since it was started.
+    pub(crate) fn ended_dependency(&self) -> Option<&str> {
+        self.engine_side()?.ended_dependency()
     }
 
     /// Ends when somebody else has done something to the run's container that its client may not

@@ -98,7 +98,7 @@ impl Persistent {
 
     /// Starts dependencies and held services and waits for both.
     pub(crate) async fn begin(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
-        ready::start_dependencies(&self.containers, cancel).await?;
+        ready::start_dependencies(&mut self.containers, cancel).await?;
         let services: Vec<String> =
             self.containers.worlds.iter().map(|world| world.service.clone()).collect();
         self.hold(&services, Existing::BroughtUpToDate, cancel).await?;

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::containers::Containers;
+use super::containers::{Containers, Serving};
 use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
 use crate::engine::ASKING;
@@ -61,9 +61,10 @@ enum Progress {
 
 /// Starts what the runs' services depend on and waits until it is as they ask.
 pub(crate) async fn start_dependencies(
-    containers: &Containers,
+    containers: &mut Containers,
     cancel: &Cancel,
 ) -> Result<(), CampaignError> {
+    let mark = containers.events.mark();
     let Some(up) = containers.first(&[]).into_iter().next() else { return Ok(()) };
     bring_up(containers, &up, cancel).await?;
     let needs: Vec<(String, Need)> = containers
@@ -74,7 +75,11 @@ pub(crate) async fn start_dependencies(
             (name.clone(), Need::of(*condition, checked))
         })
         .collect();
-    wait(containers, &needs, cancel).await?;
+    let found = wait(containers, &needs, cancel).await?;
+    // One whose end was wanted has ended.
+    let runs = needs.iter().zip(found).filter(|((_, need), _)| *need != Need::Done);
+    containers.serving =
+        runs.map(|(_, it)| Serving { service: it.service, id: it.id, mark }).collect();
     Ok(())
 }
 
