@@ -65,6 +65,9 @@ pub(crate) enum Notice {
     /// The lifeline ends the run.
     #[error("stopping the run: the lem that started it ends it, or is gone itself")]
     LifelineCut,
+    /// The run is over, but its result may not be there after a power cut.
+    #[error("cannot flush the result `{}` to the disk", result.display())]
+    Unkept { result: PathBuf, source: io::Error },
     /// The run is over, but its mark is missing.
     #[error("cannot write how this run ended to `{}`", dir.display())]
     EndUnwritable { dir: PathBuf, source: io::Error },
@@ -173,8 +176,11 @@ fn ended(
 
 fn write_end(order: &Order, dir: &Path, mark: &EndedMark, tell: &mut dyn FnMut(&dyn Error)) {
     // Who finds the mark after a power cut must find the result too.
-    let kept = order.result.as_deref().map_or(Ok(()), keep);
-    if let Err(source) = kept.and_then(|()| mark.write(dir)) {
+    if let Some((result, Err(source))) = order.result.as_deref().map(|it| (it, keep(it))) {
+        // One that can't be read, say. How the command ended is known all the same.
+        tell(&Notice::Unkept { result: result.to_owned(), source });
+    }
+    if let Err(source) = mark.write(dir) {
         tell(&Notice::EndUnwritable { dir: dir.to_owned(), source });
     }
 }

@@ -50,9 +50,15 @@ fn known_of(environment: impl Iterator<Item = (String, String)>) -> Vec<String> 
             let password = password(&value).map(str::to_owned);
             whole.then_some(value).into_iter().chain(password)
         })
+        .flat_map(|value| {
+            // What quotes a value of several lines may be cut into lines before it is shown.
+            let lines: Vec<String> = value.lines().map(|line| line.trim().to_owned()).collect();
+            std::iter::once(value).chain(lines)
+        })
         .filter(|value| value.len() >= SHORTEST && value.contains(char::is_alphabetic))
         .collect();
-    known.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    known.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    known.dedup();
     known
 }
 
@@ -80,19 +86,32 @@ fn without<'a>(text: &'a str, known: &[String]) -> Cow<'a, str> {
 }
 
 fn without_value(text: &str) -> Option<String> {
-    let (before, rest) = text.split_once(INTERPOLATION)?;
-    let behind = rest.find('\n').map_or("", |end| &rest[end..]);
-    Some(format!("{before}{INTERPOLATION}{HIDDEN}{behind}"))
+    let (mut before, mut rest) = text.split_once(INTERPOLATION)?;
+    let mut hidden = String::new();
+    loop {
+        hidden.push_str(&format!("{before}{INTERPOLATION}{HIDDEN}"));
+        rest = rest.find('\n').map_or("", |end| &rest[end..]);
+        match rest.split_once(INTERPOLATION) {
+            Some(next) => (before, rest) = next,
+            None => return Some(hidden + rest),
+        }
+    }
 }
 
 fn without_quotation(text: &str) -> Option<String> {
-    let after = text.find(QUOTING)? + QUOTING.len();
-    let rest = &text[after..];
-    let line = rest.lines().next().unwrap_or_default();
-    let opens = line.find('"')?;
-    let closes = line.rfind('"').filter(|at| *at > opens).unwrap_or(line.len());
-    let (before, behind) = (&text[..after + opens], &rest[closes..]);
-    Some(format!("{before}\"{HIDDEN}{behind}"))
+    let (mut hidden, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(QUOTING) {
+        let (before, after) = rest.split_at(at + QUOTING.len());
+        hidden.push_str(before);
+        rest = after;
+        let line = rest.lines().next().unwrap_or_default();
+        if let Some(opens) = line.find('"') {
+            let closes = line.rfind('"').filter(|at| *at > opens).unwrap_or(line.len());
+            hidden.push_str(&format!("{}\"{HIDDEN}", &rest[..opens]));
+            rest = &rest[closes..];
+        }
+    }
+    (!hidden.is_empty()).then(|| hidden + rest)
 }
 
 #[cfg(test)]
@@ -110,6 +129,7 @@ mod tests {
                 variable("HOME", "/home/me/somewhere"),
                 variable("API_KEY", "12345678901"),
                 variable("DB_PASSWORD", "short"),
+                variable("SIGNING_KEY_SECRET", "first-line-of-key\n  second-line-of-key\nend"),
             ]
             .into_iter(),
         )
@@ -122,6 +142,8 @@ mod tests {
             ("proxy http://me:open-sesame@proxy:3128", "proxy http://me:(hidden)@proxy:3128"),
             ("post https://hooks.example/T0/B0/xyz: 404", "post (hidden): 404"),
             ("hf_abcdefghijklmnopqrst", "(hidden)"),
+            ("'first-line-of-key\n  second-line-of-key\nend'", "'(hidden)'"),
+            ("line 3: second-line-of-key, the end", "line 3: (hidden), the end"),
             ("/home/me/somewhere 12345678901 short", "/home/me/somewhere 12345678901 short"),
         ] {
             assert_eq!(without(text, &known()), shown);
@@ -140,6 +162,14 @@ mod tests {
                 "invalid format\nYou may need to escape any $ with another $.\n(hidden)\nhint",
             ),
             (r#"in variable name "se%cret x""#, r#"in variable name "(hidden)""#),
+            (
+                "in variable name \"a%1\"\nin variable name near it\nin variable name \"b%2\"",
+                "in variable name \"(hidden)\"\nin variable name near it\nin variable name \"(hidden)\"",
+            ),
+            (
+                "You may need to escape any $ with another $.\na${\nYou may need to escape any $ with another $.\nb${",
+                "You may need to escape any $ with another $.\n(hidden)\nYou may need to escape any $ with another $.\n(hidden)",
+            ),
             ("in variable name near nothing", "in variable name near nothing"),
             ("in variable name near \"open", "in variable name near \"(hidden)"),
         ] {

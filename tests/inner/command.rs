@@ -189,3 +189,23 @@ fn a_run_that_would_not_see_its_command_end_is_refused() {
     assert!(stderr(&output).starts_with("lem: started with SIGCHLD ignored"), "{output:?}");
     assert!(!scene.path("proof").exists());
 }
+
+#[test]
+fn how_a_run_ended_is_written_also_when_its_result_cannot_be_read() {
+    let scene = Scene::new("unreadable-result");
+    let result = scene.path("result.json");
+    let script = format!("echo '{{}}' > {0} && chmod 0 {0}", result.display());
+    let mut run = scene.run(&[], &script);
+    if nix::unistd::geteuid().is_root() {
+        // Root reads everything unless it is told not to.
+        let mut without = scene.without_root_reading();
+        without.arg(run.get_program()).args(run.get_args());
+        run = without;
+    }
+    run.env("LEM_RESULT_PATH", &result);
+    let output = output(run);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(scene.ended()["exit_code"], 0);
+    let message = format!("lem: cannot flush the result `{}` to the disk: ", result.display());
+    assert!(stderr(&output).contains(&message), "{}", stderr(&output));
+}

@@ -46,6 +46,13 @@ impl Scene {
         self.mark(command)
     }
 
+    /// What starts a program, its arguments yet to come, as a root that permissions count for.
+    pub(crate) fn without_root_reading(&self) -> Command {
+        let mut command = program("setpriv");
+        command.args(["--bounding-set", "-dac_override,-dac_read_search", "--"]);
+        self.mark(command)
+    }
+
     fn mark(&self, mut command: Command) -> Command {
         command.env("LEM_RUN_ID", &self.run).env("T", self.path(""));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
