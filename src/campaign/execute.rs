@@ -51,6 +51,7 @@ pub(crate) async fn execute(
     let began = Instant::now();
     let instance = campaign.instance()?;
     run_folder::prepare_campaign(&instance.results, &campaign.name)?;
+    let _at_work = run_folder::at_work(&instance.results);
     let mut store = Store::open(&campaign.record())?;
     opening::record(campaign, &instance, &mut store)?;
     report(Event::CampaignStarted {

@@ -63,6 +63,20 @@ pub(crate) fn prepare_campaign(folder: &Path, campaign: &str) -> Result<(), Camp
     durable::write_json(&folder.join(CAMPAIGN), &mark, Flush::Now).map_err(failed)
 }
 
+/// Shows others, until it is dropped or this process ends, that the campaign of a folder is at work.
+/// Where there are no locks, nobody learns it.
+pub(crate) fn at_work(folder: &Path) -> Option<fs::File> {
+    let mark = foreign_file::open(&folder.join(CAMPAIGN)).ok()?;
+    mark.try_lock().ok()?;
+    Some(mark)
+}
+
+/// Whether a lem does runs of the campaign of a folder.
+pub(crate) fn is_at_work(folder: &Path) -> bool {
+    let mark = foreign_file::open(&folder.join(CAMPAIGN));
+    mark.is_ok_and(|mark| matches!(mark.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+}
+
 /// The campaign whose results a folder has, where it says so.
 fn owner(folder: &Path) -> Option<String> {
     let mark: Value =
