@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -67,8 +68,12 @@ pub(crate) fn prepare_campaign(folder: &Path, campaign: &str) -> Result<(), Camp
 /// Where there are no locks, nobody learns it.
 pub(crate) fn at_work(folder: &Path) -> Option<fs::File> {
     let mark = foreign_file::open(&folder.join(CAMPAIGN)).ok()?;
-    mark.try_lock().ok()?;
-    Some(mark)
+    // Somebody may only be looking, which takes a lock for a moment.
+    let held = (0..5).any(|look| {
+        std::thread::park_timeout(Duration::from_millis(10) * look);
+        mark.try_lock().is_ok()
+    });
+    held.then_some(mark)
 }
 
 /// Whether a lem does runs of the campaign of a folder.
