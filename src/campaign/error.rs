@@ -98,6 +98,11 @@ pub(crate) enum CampaignError {
     Unfinished { campaign: String, done: usize, total: usize },
     #[error("there is nothing to resume: {reason}")]
     NothingToResume { reason: String },
+    #[error(
+        "`{campaign}` was never started, says the record, but `{}` has runs of it",
+        folder.display()
+    )]
+    Unrecorded { campaign: String, folder: PathBuf },
     #[error("several campaigns are unfinished:{}", listed(files))]
     SeveralUnfinished { files: Vec<PathBuf> },
     #[error("the only unfinished campaign is `{campaign}` in `{}`", file.display())]

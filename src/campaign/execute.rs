@@ -51,6 +51,7 @@ pub(crate) async fn execute(
     let began = Instant::now();
     let instance = campaign.instance()?;
     run_folder::prepare_campaign(&instance.results, &campaign.name)?;
+    let _at_work = run_folder::at_work(&instance.results);
     let mut store = Store::open(&campaign.record())?;
     opening::record(campaign, &instance, &mut store)?;
     report(Event::CampaignStarted {
@@ -68,6 +69,8 @@ pub(crate) async fn execute(
     if let (Err(_), Some(signal)) = (&done, cancel.now()) {
         done = Err(CampaignError::Interrupted { signal });
     }
+    // Of what was done without a record, the next lem should not learn by doing it again.
+    done = done.and(store.check_place().map_err(CampaignError::from));
     let recorded = store.runs(&instance.id)?;
     let missing = resume::missing(&campaign.plan, &recorded, Failures::Stay);
     // Whatever ended it: what has nothing left to do is finished.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::run_folder::{CAMPAIGN, OWN, RESULT};
+use super::run_folder::{CAMPAIGN, OWN, RESULT, is_at_work};
 use crate::foreign_file;
 
 /// A larger file is no result: reading it would take minutes.
@@ -35,19 +35,36 @@ pub(crate) struct Search {
     pub taken: Arc<HashSet<PathBuf>>,
 }
 
+/// Whether a result must say which run it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    Free,
+    Needed,
+}
+
 impl Search {
     /// The result. It may take a while.
     pub(crate) fn find(&self) -> Option<PathBuf> {
         let asked = self.folder.join(RESULT);
-        if names_this_run(&asked, &self.run) {
+        if names_this_run(&asked, &self.run, Naming::Free) {
             return Some(asked);
         }
         let until = Instant::now() + LONGEST;
-        self.appeared(&self.folder, until).or_else(|| self.appeared(&self.elsewhere, until))
+        self.appeared(&self.folder, until, Naming::Free)
+            .or_else(|| self.appeared(&self.elsewhere, until, self.naming()))
+    }
+
+    /// While other campaigns have runs in the same place, a file that names none may be theirs.
+    fn naming(&self) -> Naming {
+        let ours = self.folder.parent();
+        let is_other = |folder: &PathBuf| Some(folder.as_path()) != ours && is_at_work(folder);
+        let mut entries = std::fs::read_dir(&self.elsewhere).into_iter().flatten().flatten();
+        let others = entries.any(|entry| is_other(&entry.path()));
+        if others { Naming::Needed } else { Naming::Free }
     }
 
     /// The first JSON file below `folder` that is new, no other run's, and does not name another.
-    fn appeared(&self, folder: &Path, until: Instant) -> Option<PathBuf> {
+    fn appeared(&self, folder: &Path, until: Instant, naming: Naming) -> Option<PathBuf> {
         let mut open = vec![(folder.to_owned(), 0)];
         while let Some((folder, depth)) = open.pop() {
             // A folder that can't be read hides no other.
@@ -70,7 +87,7 @@ impl Search {
                 }
                 let modified = entry.metadata().and_then(|metadata| metadata.modified());
                 let new = modified.is_ok_and(|time| time >= self.since);
-                if new && names_this_run(&path, &self.run) {
+                if new && names_this_run(&path, &self.run, naming) {
                     return Some(path);
                 }
             }
@@ -98,7 +115,7 @@ struct Named {
 }
 
 /// Whether the file is JSON and, where it says which run it is of, says this one.
-fn names_this_run(path: &Path, run: &str) -> bool {
+fn names_this_run(path: &Path, run: &str, naming: Naming) -> bool {
     let Ok(file) = foreign_file::open(path) else { return false };
     if file.metadata().map_or(0, |file| file.len()) > LARGEST {
         return false;
@@ -108,11 +125,11 @@ fn names_this_run(path: &Path, run: &str) -> bool {
         start.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte == b'{')
     });
     if !is_mapping {
-        return serde_json::from_reader::<_, IgnoredAny>(text).is_ok();
+        return naming == Naming::Free && serde_json::from_reader::<_, IgnoredAny>(text).is_ok();
     }
     match serde_json::from_reader::<_, Named>(text) {
         Ok(Named { run_id: Some(Value::String(id)) }) => id == run,
-        Ok(Named { .. }) => true,
+        Ok(Named { .. }) => naming == Naming::Free,
         Err(_) => false,
     }
 }
@@ -122,7 +139,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::campaign::run_folder::prepare_campaign;
+    use crate::campaign::run_folder::{at_work, prepare_campaign};
 
     fn search(folder: &Path, elsewhere: &Path) -> Search {
         Search {
@@ -178,5 +195,24 @@ mod tests {
         assert_eq!(Search { since: later, ..search.clone() }.find(), None);
         let taken = Arc::new(HashSet::from([raw]));
         assert_eq!(Search { taken, ..search }.find(), None);
+    }
+
+    #[test]
+    fn while_another_campaign_is_at_work_a_file_elsewhere_must_name_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (folder.path().join("nightly"), folder.path().join("other"));
+        prepare_campaign(&ours, "nightly").unwrap();
+        prepare_campaign(&theirs, "other").unwrap();
+        let _we = at_work(&ours).unwrap();
+        let search = search(&ours.join("r-1"), folder.path());
+        let raw = folder.path().join("raw.json");
+        fs::write(&raw, "{}").unwrap();
+        let they = at_work(&theirs).unwrap();
+        assert_eq!(search.find(), None);
+        fs::write(&raw, r#"{"run_id": "r-1"}"#).unwrap();
+        assert_eq!(search.find(), Some(raw.clone()));
+        fs::write(&raw, "{}").unwrap();
+        drop(they);
+        assert_eq!(search.find(), Some(raw));
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -61,6 +62,24 @@ pub(crate) fn prepare_campaign(folder: &Path, campaign: &str) -> Result<(), Camp
     }
     let mark = serde_json::json!({ "campaign_name": campaign });
     durable::write_json(&folder.join(CAMPAIGN), &mark, Flush::Now).map_err(failed)
+}
+
+/// Shows others, until it is dropped or this process ends, that the campaign of a folder is at work.
+/// Where there are no locks, nobody learns it.
+pub(crate) fn at_work(folder: &Path) -> Option<fs::File> {
+    let mark = foreign_file::open(&folder.join(CAMPAIGN)).ok()?;
+    // Somebody may only be looking, which takes a lock for a moment.
+    let held = (0..5).any(|look| {
+        std::thread::park_timeout(Duration::from_millis(10) * look);
+        mark.try_lock().is_ok()
+    });
+    held.then_some(mark)
+}
+
+/// Whether a lem does runs of the campaign of a folder.
+pub(crate) fn is_at_work(folder: &Path) -> bool {
+    let mark = foreign_file::open(&folder.join(CAMPAIGN));
+    mark.is_ok_and(|mark| matches!(mark.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
 /// The campaign whose results a folder has, where it says so.

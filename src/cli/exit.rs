@@ -49,6 +49,7 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::NothingHolds { .. }
         | E::Unfinished { .. }
         | E::NothingToResume { .. }
+        | E::Unrecorded { .. }
         | E::SeveralUnfinished { .. }
         | E::Elsewhere { .. }
         | E::Finished { .. }
@@ -219,6 +220,11 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
              one that is finished"
                 .to_owned()
         }
+        E::Unrecorded { .. } => {
+            "`lem repair` puts them into the record, and `lem resume` goes on; `lem campaign --fresh` \
+             starts anew and keeps them"
+                .to_owned()
+        }
         E::SeveralUnfinished { .. } => "name one: `lem resume FILE`".to_owned(),
         E::Elsewhere { file, .. } => {
             format!("go on with it: `lem resume {}`, or `--yes`", file.display())
@@ -235,6 +241,9 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         }
         E::Record(error) if error.is_damage() => {
             "`lem repair FILE` moves it aside and makes a new one from the results".to_owned()
+        }
+        E::Record(RecordError::Gone { .. }) => {
+            "`lem repair` makes a new one from the results, then `lem resume`".to_owned()
         }
         E::Record(RecordError::Full { .. }) => {
             "make room, then `lem resume`: a run that ended meanwhile is found in its folder"

@@ -5,6 +5,7 @@
 //! cut loses nothing that was said to be done. Results are files, not rows.
 
 pub(crate) mod aside;
+mod place;
 mod runs;
 mod schema;
 mod store;

@@ -11,6 +11,7 @@ use diesel::sqlite::SqliteConnection;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::place::{Identity, identity};
 use super::schema::{campaigns, experiments};
 use super::versions::{self, Version};
 use super::{Amendment, CampaignState, Instance, PlannedRun, RecordedExperiment};
@@ -29,6 +30,10 @@ pub(crate) enum RecordError {
     Full { path: PathBuf, free: String, source: diesel::result::Error },
     #[error("the record `{}` is damaged", path.display())]
     Damaged { path: PathBuf, source: diesel::result::Error },
+    #[error("the record `{}` was {how} while lem worked", path.display())]
+    Gone { path: PathBuf, how: &'static str },
+    #[error("cannot reach the record `{}` any more", path.display())]
+    OutOfReach { path: PathBuf, source: std::io::Error },
     #[error("the record `{}` was written by a newer lem", path.display())]
     Newer { path: PathBuf },
     #[error("the record `{}` holds `{value}`, which means nothing here", path.display())]
@@ -48,7 +53,9 @@ const SIGN: usize = 64 * 1024;
 /// An open record.
 pub(crate) struct Store {
     pub(super) connection: SqliteConnection,
-    path: PathBuf,
+    pub(super) path: PathBuf,
+    /// The file that was opened; none of a copy.
+    pub(super) identity: Option<Identity>,
     /// Where the copy of an older file is, if this is one.
     _copy: Option<tempfile::TempDir>,
 }
@@ -116,13 +123,13 @@ impl Store {
         let quoted = file.to_string_lossy().replace('\'', "''");
         let copying = self.connection.batch_execute(&format!("VACUUM INTO '{quoted}'"));
         copying.map_err(|source| self.query_error(source))?;
-        Ok(Self { path: self.path, _copy: Some(folder), ..Self::open(&file)? })
+        Ok(Self { path: self.path, identity: None, _copy: Some(folder), ..Self::open(&file)? })
     }
 
     fn connect(path: &Path) -> Result<Self, RecordError> {
         let connection = SqliteConnection::establish(&path.to_string_lossy())
             .map_err(|source| RecordError::Unopened { path: path.to_owned(), source })?;
-        Ok(Self { connection, path: path.to_owned(), _copy: None })
+        Ok(Self { connection, path: path.to_owned(), identity: identity(path).ok(), _copy: None })
     }
 
     fn prepare(&mut self) -> QueryResult<Version> {

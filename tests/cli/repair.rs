@@ -347,3 +347,37 @@ fn an_old_execution_of_which_nothing_began_is_not_the_newest() {
     assert_eq!(report["executions"].as_array().unwrap().len(), 2, "{report}");
     more(&scene, &["--resume"]).expect(2).says(&["`nightly` is finished"]);
 }
+
+const REMOVES: &str = "rm ../../../.state/lem.db*";
+
+fn removed_meanwhile(scene: &Scene, words: &[&str]) {
+    let ended = more(scene, words).expect(3);
+    ended.says(&["lem.db` was removed while lem worked", "hint: `lem repair`"]);
+    assert_eq!(ended.started(), [1]);
+}
+
+#[test]
+fn a_record_that_is_removed_while_lem_works_ends_the_campaign_and_nothing_is_done_again_unasked() {
+    let scene = Scene::without_containers();
+    scene.scripts(&[REMOVES, "true"], "");
+    removed_meanwhile(&scene, &[]);
+    more(&scene, &[]).expect(2).says(&["has runs of it", "hint: `lem repair`"]);
+    // A lem that is killed leaves none.
+    fs::remove_file(scene.path(".state/campaign_manifest.json")).unwrap();
+    for words in [&WORDS[..], &["resume", "campaign.yaml", "--yes"]] {
+        let ended = scene.lem(words).expect(2);
+        ended.says(&["results/nightly` has runs of it", "hint: `lem repair`", "--fresh"]);
+    }
+    assert_eq!(scene.runs("nightly").len(), 1);
+    scene.lem(&["repair", "--yes"]).expect(0);
+    assert_eq!(scene.lem(&["resume", "--yes", "--json"]).expect(0).started(), [2]);
+}
+
+#[test]
+fn a_record_that_the_last_run_removes_is_missed_too_and_fresh_starts_anew_without_it() {
+    let scene = Scene::without_containers();
+    scene.scripts(&[REMOVES], "");
+    removed_meanwhile(&scene, &[]);
+    removed_meanwhile(&scene, &["--fresh"]);
+    assert_eq!(scene.runs("nightly").len(), 2);
+}

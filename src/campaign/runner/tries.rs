@@ -78,6 +78,7 @@ impl Runner<'_> {
         again: bool,
     ) -> Result<Tried, CampaignError> {
         self.place.check().await?;
+        self.store.check_place()?;
         let experiment = self.plan.experiment(run);
         let beginning = Beginning {
             started_at: &now(),

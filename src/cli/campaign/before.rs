@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::Arguments;
 use super::named::Named;
+use super::{Arguments, decide};
 use crate::campaign::decided::record_of;
 use crate::campaign::error::CampaignError;
 use crate::campaign::resume::drift::Recorded;
+use crate::campaign::resume::found::{self, FoundRun, Required};
 use crate::campaign::resume::manifest::Manifest;
 use crate::campaign::run_folder;
 use crate::campaign::runner::now;
+use crate::cli::flags::Flags;
 use crate::cli::render;
 use crate::record::{CampaignState, Instance, Standing, Store, aside};
 
@@ -52,7 +54,11 @@ impl Arguments {
 }
 
 /// What this command goes on with; asks where that is not said.
-pub(super) fn before(arguments: &Arguments, named: &Named) -> Result<Before, CampaignError> {
+pub(super) fn before(
+    arguments: &Arguments,
+    flags: &Flags,
+    named: &Named,
+) -> Result<Before, CampaignError> {
     let campaign = &named.file.campaign_name;
     match (arguments.wish(), look(named)) {
         // What cannot be understood is no reason not to start anew.
@@ -67,14 +73,22 @@ pub(super) fn before(arguments: &Arguments, named: &Named) -> Result<Before, Cam
             Ok(Before::Nothing)
         }
         (_, Err(error)) => Err(error),
-        (Wish::GoOn, Ok(Before::Nothing)) => Err(CampaignError::NothingToResume {
-            reason: format!("`{campaign}` was never started{}", lost(named)),
-        }),
+        (Wish::GoOn, Ok(Before::Nothing)) => {
+            nothing(arguments, flags, named)?;
+            let reason = format!("`{campaign}` was never started");
+            Err(CampaignError::NothingToResume { reason })
+        }
         (Wish::GoOn, Ok(before)) => Ok(before),
-        (Wish::Unsaid, Ok(before)) => match progress(&before) {
-            Some((done, total)) => ask(arguments, campaign, done, total, before),
-            None => Ok(Before::Nothing),
-        },
+        (Wish::Unsaid, Ok(before)) => {
+            match before {
+                Before::Recorded(..) => {}
+                Before::Nothing | Before::Manifest(_) => nothing(arguments, flags, named)?,
+            }
+            match progress(&before) {
+                Some((done, total)) => ask(arguments, campaign, done, total, before),
+                None => Ok(Before::Nothing),
+            }
+        }
     }
 }
 
@@ -136,13 +150,21 @@ fn ask(
     }
 }
 
-/// Where there is no record, but there are runs.
-fn lost(named: &Named) -> String {
-    let results = named.file.io.results_dir.clone().unwrap_or_else(|| "results".into());
-    let folder = run_folder::of_campaign(&named.base.join(results), &named.file.campaign_name);
-    if !folder.is_dir() {
-        return String::new();
+/// No record knows the campaign; but if there are runs of it, it is lost, and they are
+/// neither passed over nor done again without a word.
+fn nothing(arguments: &Arguments, flags: &Flags, named: &Named) -> Result<(), CampaignError> {
+    let decided = decide(arguments.manner.manners(), flags.clone(), named, None)?;
+    let campaign = &named.file.campaign_name;
+    let folder = run_folder::of_campaign(&decided.chosen.settings.results_dir, campaign);
+    // What can't be read is said when it is to be written.
+    let runs = found::look(&folder, Required::No).unwrap_or_default();
+    // What a repair leaves alone is no reason to ask for one.
+    let is_ours = |run: &FoundRun| {
+        let run = std::slice::from_ref(run);
+        found::began(run).is_some() && found::are_of(run, campaign, &named.path)
+    };
+    if runs.iter().any(is_ours) {
+        return Err(CampaignError::Unrecorded { campaign: campaign.clone(), folder });
     }
-    let folder = folder.display();
-    format!(", says the record; `{folder}` has runs, and `lem repair` puts them into it")
+    Ok(())
 }

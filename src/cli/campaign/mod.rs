@@ -154,7 +154,7 @@ pub(super) async fn drive(arguments: Arguments, cancel: &Cancel) -> Result<u8, C
     let campaign_lock = (!arguments.manner.dry_run)
         .then(|| locks::campaign(&state_dir, &named.file.campaign_name))
         .transpose()?;
-    let before = before(&arguments, &named)?;
+    let before = before(&arguments, &flags, &named)?;
     let mut decided = decide(arguments.manner.manners(), flags, &named, before.instance())?;
     let cycles = match arguments.flags.cycles {
         Some(_) => CyclesSaid::Now,
