@@ -113,6 +113,7 @@ pub(crate) fn prepare(
         // Of an earlier try: it would speak for this one.
         set_aside(folder, name, attempt.saturating_sub(1)).map_err(failed)?;
     }
+    remove_halves(folder);
     let (path, config) = (folder.join(CONFIG), config.as_bytes());
     if path.is_dir() {
         set_aside(folder, CONFIG, attempt.saturating_sub(1)).map_err(failed)?;
@@ -124,6 +125,21 @@ pub(crate) fn prepare(
             .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o777))),
     }
     .map_err(failed)
+}
+
+/// Removes what a try left that was killed while it wrote a mark. Nothing of it lives any more, and
+/// the number in such a name is one of its container's processes, whatever has it here.
+fn remove_halves(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let whose = || name.to_str()?.strip_prefix('.')?.strip_suffix(".tmp");
+        let is_half =
+            |own: &str| whose().and_then(|it| it.strip_prefix(own)?.strip_prefix('.')).is_some();
+        if OWN.iter().any(|own| is_half(own)) {
+            // One that stays speaks for nobody.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Keeps what a try left under a name of its own: `output-a1.log`, `result-a1.json`. Whatever it is:
@@ -153,5 +169,21 @@ mod tests {
         {
             assert_eq!(slug(name), folder, "{name}");
         }
+    }
+    #[test]
+    fn a_try_finds_no_half_of_a_mark_and_whatever_else_has_such_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let others = [".result.json.1-0.tmp", ".started.json.tmp-of-mine", "started.json.1-0.tmp"];
+        for name in [".started.json.1-0.tmp", ".ended.json.1-0.tmp"].iter().chain(&others) {
+            fs::write(folder.path().join(name), "{").unwrap();
+        }
+        prepare(folder.path(), 2, "", Writers::Owner).unwrap();
+        let mut left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != CONFIG)
+            .collect();
+        left.sort();
+        assert_eq!(left, others);
     }
 }

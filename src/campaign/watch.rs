@@ -124,7 +124,7 @@ pub(crate) async fn run(
     let exit = finish(attempt, strategy, lifeline, &mut child, stopped, cancel).await;
     let elapsed = began.elapsed();
     if matches!(stopped, None | Some(Stopped::DeafClient)) {
-        bare::conclude(attempt, strategy, mark, exit, elapsed);
+        bare::conclude(attempt, strategy, mark, exit, elapsed).await;
     }
     let mut marks = Marks::read(&attempt.folder);
     let client = outage::Client { stopped, exit, marks: &marks, log: &log };

@@ -150,7 +150,9 @@ impl Docker {
         let label = format!("label={OWNER}={owner}");
         let mut line = self.line(["events", "--since", since, "--filter", "type=container"]);
         line = line.with(["--filter", &label]);
-        for event in ["start", "die", "oom", "destroy", "pause", "kill", "health_status"] {
+        for event in
+            ["start", "die", "oom", "destroy", "pause", "kill", "health_status", "exec_die"]
+        {
             line = line.with(["--filter".to_owned(), format!("event={event}")]);
         }
         line.with(["--format", "{{json .}}"])

@@ -14,6 +14,10 @@ const COUNTED: &str = "echo >>../begun; touch here; exec sleep 1000";
 fn disturbed(strategy: Strategy, words: &[&str], hint: &str) {
     let scene = Scene::new();
     scene.bench();
+    disturbed_in(&scene, strategy, words, hint);
+}
+
+fn disturbed_in(scene: &Scene, strategy: Strategy, words: &[&str], hint: &str) {
     scene.scripts(&["touch first", COUNTED, "touch third"], "");
     let mut lem = scene.start_campaign(strategy, &[]);
     eventually("the second run has begun", || {
@@ -43,6 +47,14 @@ fn a_container_that_is_restarted_ends_its_run_which_is_not_begun_again(strategy:
         Strategy::Persistent => "something outside of lem ended it",
     };
     disturbed(strategy, &["restart", "--time", "0"], hint);
+}
+
+#[test]
+fn what_a_shell_keeps_is_not_begun_again_when_its_container_is_restarted() {
+    let scene = Scene::new();
+    scene.bench_without_inner_lem();
+    let hint = "somebody restarted its container";
+    disturbed_in(&scene, Strategy::Ephemeral, &["restart", "--time", "0"], hint);
 }
 
 fn a_container_that_is_removed_ends_its_run(strategy: Strategy) {

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 in_both_strategies!(
     a_shell_tells_every_end_of_a_run,
     without_a_shell_every_end_of_a_run_is_told_from_outside,
+    a_bare_run_fails_with_any_code_and_whatever_it_says,
     a_shell_ends_a_run_past_its_time_limit,
     without_a_shell_lem_ends_a_run_past_its_time_limit,
     a_shell_says_that_a_program_is_missing,
@@ -88,6 +89,14 @@ fn ends(scene: &Scene, strategy: Strategy) {
     assert_eq!(first["last_lines"], serde_json::json!(["about to fail"]));
     assert_eq!(ended.summary()["state"], "finished");
     assert_eq!(engine::containers(&scene.project), []);
+}
+
+fn a_bare_run_fails_with_any_code_and_whatever_it_says(strategy: Strategy) {
+    let scene = nobody();
+    let lies = "echo the server is not running; exit 1";
+    scene.scripts(&["exit 255", "exit 125", "exit 255", lies], "require_result: false");
+    let ended = scene.campaign(strategy, &[]).expect(1);
+    assert_eq!(ended.verdicts(), ["failed"; 4]);
 }
 
 fn a_shell_ends_a_run_past_its_time_limit(strategy: Strategy) {

@@ -59,6 +59,7 @@ in_every_shell!(
     the_time_limit_holds_when_nobody_reads_and_the_pipes_are_full,
     what_a_command_leaves_behind_is_ended_and_counted,
     without_a_results_folder_nothing_is_started,
+    a_run_that_has_begun_before_is_not_begun_again,
     the_killer_ends_the_run_from_beside_it_and_nothing_else,
     what_is_held_ends_when_it_is_asked_to,
 );
@@ -262,4 +263,20 @@ fn what_is_held_ends_when_it_is_asked_to(shell: Shell) {
     });
     signal(held.pid(), Signal::SIGTERM);
     assert_eq!(held.exit_code(), Some(0));
+}
+
+fn a_run_that_has_begun_before_is_not_begun_again(shell: Shell) {
+    let scene = shell.scene("again");
+    let script = ["sh", "-c", "echo >>$T/begun"];
+    assert_eq!(Running::start(&mut shell.run(&scene, HELD, &script)).exit_code(), Some(0));
+    let marks = || ["started.json", "ended.json"].map(|it| std::fs::read(scene.path(it)).unwrap());
+    let first = marks();
+
+    let mut again = Running::start(&mut shell.run(&scene, HELD, &script));
+
+    assert_eq!(again.exit_code(), Some(118));
+    let said = String::from_utf8(again.output().stderr).unwrap();
+    assert!(said.contains("has begun before") && said.contains("started.json` is there"), "{said}");
+    assert_eq!(std::fs::read(scene.path("begun")).unwrap(), b"\n");
+    assert_eq!(marks(), first);
 }

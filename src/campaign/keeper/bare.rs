@@ -50,7 +50,7 @@ pub(crate) async fn witness(attempt: &Attempt, strategy: &Strategy, mark: usize)
 }
 
 /// Marks the end of a run that nobody keeps, if it is known how it ended.
-pub(crate) fn conclude(
+pub(crate) async fn conclude(
     attempt: &Attempt,
     strategy: &Strategy,
     mark: usize,
@@ -61,7 +61,7 @@ pub(crate) fn conclude(
         return;
     }
     let said = last_lines(&attempt.folder.join(run_folder::LOG), 20).join("\n");
-    let (reason, code) = match end(exit, strategy.exit_code(attempt, mark), &said) {
+    let (reason, code) = match end(exit, strategy.exit_code(attempt, mark, exit).await, &said) {
         End::Of(reason, code) => (reason, code),
         End::NeverBegan | End::Unknown => return,
     };

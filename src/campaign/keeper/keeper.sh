@@ -135,9 +135,10 @@ oom() {
   done
 }
 
-# Writes a mark, whole or not at all.
+# Writes a mark, whole or not at all: under the name that the inner lem takes too.
 put() {
-  printf '%s\n' "$2" >"$dir/.$1.new" && LEM_RUN_ID= mv -f "$dir/.$1.new" "$dir/$1"
+  half=$dir/.$1.$$-0.tmp
+  printf '%s\n' "$2" >"$half" && LEM_RUN_ID= mv -f "$half" "$dir/$1"
 }
 
 # Waits for the time limit or the end of the lifeline, then ends the run. In the background.
@@ -189,6 +190,11 @@ run() {
     Gid:) gid=$effective ;;
     esac
   done </proc/self/status
+  # Whoever starts another try puts the marks of the last one aside.
+  if [ -e "$dir/started.json" ] || [ -L "$dir/started.json" ]; then
+    say "this run has begun before (\`$dir/started.json\` is there), so it is not begun again"
+    exit 118
+  fi
   prepare
   stamp
   put started.json "{\"run\": $named, \"uid\": $uid, \"gid\": $gid, \"pid\": $$, \

@@ -42,6 +42,9 @@ pub(crate) enum Strategy {
 /// How long the engine's report of a kill for memory may lag behind the end of the run.
 const OOM_LAG: Duration = Duration::from_millis(500);
 
+/// How long the engine's report of a command's end may lag behind it.
+const EXEC_LAG: Duration = Duration::from_millis(500);
+
 /// How long the names of containers are waited for.
 const NAMING: Duration = Duration::from_secs(2);
 
@@ -140,11 +143,23 @@ impl Strategy {
         }
     }
 
-    /// The exit code of a run's own container, by the engine's account.
-    pub(crate) fn exit_code(&self, attempt: &Attempt, mark: usize) -> Option<i32> {
+    /// The exit code of a run that nobody keeps, by the engine's account: its container's, or the
+    /// client's where the engine says that a command ended with it.
+    pub(crate) async fn exit_code(
+        &self,
+        attempt: &Attempt,
+        mark: usize,
+        exit: Exit,
+    ) -> Option<i32> {
         match self {
             Self::Ephemeral(it) => it.containers.events.exit_code(mark, &attempt.container),
-            Self::Persistent(_) | Self::Local(_) => None,
+            Self::Persistent(it) => {
+                // The other codes have one meaning, or docker says more.
+                let Exit::Code(code @ (1 | 125 | 130 | 255)) = exit else { return None };
+                let (id, events) = (it.container_of(attempt)?, &it.containers.events);
+                events.wait_for_exec(mark, id, code, EXEC_LAG).await.then_some(code)
+            }
+            Self::Local(_) => None,
         }
     }
 
