@@ -40,7 +40,7 @@ pub(crate) enum Strategy {
 }
 
 /// How long the engine's report of a kill for memory may lag behind the end of the run.
-const OOM_LAG: Duration = Duration::from_millis(500);
+const OOM_LAG: Duration = Duration::from_secs(2);
 
 /// How long the engine's report of a command's end may lag behind it.
 const EXEC_LAG: Duration = Duration::from_millis(500);
