@@ -3,7 +3,8 @@
 //! Who imports whom (`tests/architecture.rs` reads this and holds it):
 //!
 //! ```text
-//! cli        ─► campaign, experiment, engine, gpu, http, record, inner, ground
+//! cli        ─► campaign, services, experiment, engine, gpu, http, record, inner, ground
+//! services   ─► engine, gpu, http, ground
 //! campaign   ─► engine, gpu, record, inner (its marks and exit codes), ground
 //! experiment ─► ground
 //! inner      ─► ground
@@ -52,6 +53,8 @@ mod record;
 mod room;
 #[cfg(feature = "host")]
 mod secret;
+#[cfg(feature = "host")]
+mod services;
 #[cfg(feature = "host")]
 mod state_dir;
 mod yaml;
