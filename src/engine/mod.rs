@@ -11,6 +11,7 @@ pub(crate) mod devices;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod invocation;
+pub(crate) mod life;
 pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod reply;
