@@ -6,6 +6,7 @@ use crate::campaign::error::CampaignError;
 use crate::campaign::keeper::Without;
 use crate::campaign::resume::select::Unmatched;
 use crate::engine::error::EngineError;
+use crate::engine::files::FilesError;
 use crate::gpu::error::GpuError;
 use crate::lock::LockError;
 use crate::record::RecordError;
@@ -37,13 +38,11 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::NoConfig { .. }
         | E::Grid(_)
         | E::Place(_)
-        | E::NoComposeFile { .. }
-        | E::ComposeFileMissing { .. }
+        | E::ComposeFiles(_)
         | E::ComposeFileBroken { .. }
         | E::ComposeFileChanged { .. }
         | E::NoBackend { .. }
         | E::NoService { .. }
-        | E::NotUtf8 { .. }
         | E::ReadOnlyResults(_)
         | E::NoLem { .. }
         | E::NothingHolds { .. }
@@ -137,10 +136,10 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
                 .to_owned()
         }
         E::NoConfig { .. } => "paths in a campaign are relative to the campaign file".to_owned(),
-        E::NoComposeFile { .. } => {
+        E::ComposeFiles(FilesError::NoComposeFile { .. }) => {
             "name one: `docker: {compose_file: …}` in the campaign, or `--compose-file`".to_owned()
         }
-        E::ComposeFileMissing { .. } => {
+        E::ComposeFiles(FilesError::ComposeFileMissing { .. }) => {
             "`docker.compose_file` is relative to the file that says it".to_owned()
         }
         E::ComposeFileChanged { .. } => {
@@ -274,7 +273,7 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         | E::Senseless { .. }
         | E::Grid(_)
         | E::ExtendsItself { .. }
-        | E::NotUtf8 { .. }
+        | E::ComposeFiles(FilesError::NotUtf8 { .. } | FilesError::File(_))
         | E::Unreadable { .. }
         | E::Record(_)
         | E::Cancelled { .. }

@@ -8,6 +8,7 @@ use super::super::init::InitError;
 use super::{plain, say};
 use crate::campaign::error::CampaignError;
 use crate::engine::error::EngineError;
+use crate::engine::files::FilesError;
 use crate::yaml::YamlError;
 
 /// Shows an error and says which exit code it has.
@@ -51,7 +52,9 @@ pub(in crate::cli) fn told(error: &dyn Error) -> String {
 
 fn yaml(error: &CampaignError) -> Option<&YamlError> {
     match error {
-        CampaignError::File(error) | CampaignError::Engine(EngineError::File(error)) => Some(error),
+        CampaignError::File(error)
+        | CampaignError::ComposeFiles(FilesError::File(error))
+        | CampaignError::Engine(EngineError::File(error)) => Some(error),
         _ => None,
     }
 }
