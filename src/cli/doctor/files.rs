@@ -13,7 +13,7 @@ use crate::campaign::settings::{RunnerKind, Settings};
 use crate::campaign::site::service_of;
 use crate::cancel::Cancel;
 use crate::cli::campaign::{Named, checked};
-use crate::cli::exit;
+use crate::cli::exit::Failure;
 use crate::cli::flags::{self, Flags};
 use crate::cli::render::counted;
 use crate::cli::settings::{ConfigFile, Layers, Manners, PROJECT_FILE, user_file};
@@ -215,6 +215,6 @@ fn wrong(check: Check, error: &CampaignError) -> Finding {
         | CampaignError::Engine(EngineError::File(YamlError::Invalid { help, .. })) => help.clone(),
         _ => None,
     };
-    let fix = help.or_else(|| exit::hint(error)).unwrap_or_else(|| "correct the file".to_owned());
+    let fix = help.or_else(|| error.hint()).unwrap_or_else(|| "correct the file".to_owned());
     Finding::failure(check, found, fix)
 }
