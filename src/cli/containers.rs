@@ -56,7 +56,7 @@ struct Row {
 
 /// Runs `lem ps`.
 pub(super) fn ps(arguments: &PsArguments) -> ExitCode {
-    block_on(async |cancel| {
+    block_on::<_, CampaignError>(async |cancel| {
         let engine = Engine::connect(cancel).await?;
         let rows: Vec<Row> = owned(&engine, cancel)
             .await?
@@ -107,7 +107,7 @@ fn table(rows: &[Row]) -> String {
 
 /// Runs `lem reap`.
 pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
-    block_on(async |cancel| {
+    block_on::<_, CampaignError>(async |cancel| {
         let engine = Engine::connect(cancel).await?;
         let wanted = |project: &String| {
             arguments.projects.is_empty() || arguments.projects.contains(project)

@@ -52,7 +52,7 @@ fn pause(text: &str) -> Result<Time, String> {
 
 /// Runs `lem gpu`.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    block_on(async |cancel| {
+    block_on::<_, CampaignError>(async |cancel| {
         let lookout = Lookout::default();
         let Some(pause) = arguments.watch else {
             let machine = tokio::select! {

@@ -3,26 +3,28 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::exit::Failure;
 use super::signals::Hangup;
 use super::{render, signals};
-use crate::campaign::error::CampaignError;
 use crate::cancel::Cancel;
 
 /// How long the end waits for threads: a docker client that keeps a pipe open must not keep lem.
 const LAST_MOMENT: Duration = Duration::from_millis(100);
 
 /// Runs `work` to its exit code.
-pub(super) fn block_on<F>(work: F) -> ExitCode
+pub(super) fn block_on<F, E>(work: F) -> ExitCode
 where
-    F: AsyncFnOnce(&Cancel) -> Result<u8, CampaignError>,
+    F: AsyncFnOnce(&Cancel) -> Result<u8, E>,
+    E: Failure,
 {
     block_on_with(Hangup::Inherited, work)
 }
 
 /// The same, with a word about SIGHUP.
-pub(super) fn block_on_with<F>(hangup: Hangup, work: F) -> ExitCode
+pub(super) fn block_on_with<F, E>(hangup: Hangup, work: F) -> ExitCode
 where
-    F: AsyncFnOnce(&Cancel) -> Result<u8, CampaignError>,
+    F: AsyncFnOnce(&Cancel) -> Result<u8, E>,
+    E: Failure,
 {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -38,11 +40,11 @@ where
         tokio::task::yield_now().await;
         match (done, cancel.now()) {
             (Ok(code), _) => ExitCode::from(code),
-            (Err(error @ CampaignError::Interrupted { .. }), _) | (Err(error), None) => {
-                render::error(&error)
-            }
             // Whatever failed, failed because the user cut it off.
-            (Err(_), Some(signal)) => render::error(&CampaignError::Cancelled { signal }),
+            (Err(error), Some(signal)) if !error.is_interruption() => {
+                render::error(&E::cancelled(signal))
+            }
+            (Err(error), _) => render::error(&error),
         }
     });
     runtime.shutdown_timeout(LAST_MOMENT);

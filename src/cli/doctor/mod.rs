@@ -47,7 +47,7 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    block_on(async |cancel| {
+    block_on::<_, CampaignError>(async |cancel| {
         let findings = examine(arguments.file.as_deref(), cancel).await;
         if let Some(signal) = cancel.now() {
             return Err(CampaignError::Cancelled { signal });

@@ -83,7 +83,7 @@ struct Said {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    block_on(async |cancel| {
+    block_on::<_, CampaignError>(async |cancel| {
         let named = arguments.folder.clone();
         let shown = named.clone().unwrap_or_else(|| ".".into());
         let folder = std::path::absolute(&shown)

@@ -41,7 +41,7 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    block_on(async |cancel| {
+    block_on::<_, CampaignError>(async |cancel| {
         let stop = Arc::new(AtomicBool::new(false));
         let showing = tokio::task::spawn_blocking({
             let stop = Arc::clone(&stop);

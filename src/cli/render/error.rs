@@ -3,28 +3,24 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use super::super::exit;
+use super::super::exit::{self, Failure};
 use super::super::init::InitError;
 use super::{plain, say};
-use crate::campaign::error::CampaignError;
-use crate::engine::error::EngineError;
 use crate::yaml::YamlError;
 
 /// Shows an error and says which exit code it has.
-pub(in crate::cli) fn error(error: &CampaignError) -> ExitCode {
+pub(in crate::cli) fn error(error: &impl Failure) -> ExitCode {
     what_happened(error);
-    if let Some(YamlError::Invalid { help: Some(help), .. }) = yaml(error) {
+    if let Some(YamlError::Invalid { help: Some(help), .. }) = error.yaml() {
         say(&format!("hint: {help}"));
     }
-    if let CampaignError::NotReady { log, .. } = error {
-        for line in log.lines() {
-            say(&format!("  | {line}"));
-        }
+    for line in error.last_words() {
+        say(&format!("  | {line}"));
     }
-    if let Some(hint) = exit::hint(error) {
+    if let Some(hint) = error.hint() {
         say(&format!("hint: {hint}"));
     }
-    ExitCode::from(exit::code(error))
+    ExitCode::from(error.code())
 }
 
 /// Shows why a starter project was not written.
@@ -47,13 +43,6 @@ pub(in crate::cli) fn told(error: &dyn Error) -> String {
         cause = error.source();
     }
     plain(&told)
-}
-
-fn yaml(error: &CampaignError) -> Option<&YamlError> {
-    match error {
-        CampaignError::File(error) | CampaignError::Engine(EngineError::File(error)) => Some(error),
-        _ => None,
-    }
 }
 
 /// Shows that lem could not even begin: no threads, no file descriptors.

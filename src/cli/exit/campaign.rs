@@ -1,30 +1,52 @@
-//! The table of exit codes, and the way out of each error.
+//! The exit code of each error of a campaign, and its way out.
 
-use super::init::InitError;
+use super::{BUSY, FAILED, Failure, MACHINE, WRONG, engine, engine_hint, gpu, gpu_hint};
 use crate::campaign::command::NoCommand;
 use crate::campaign::error::CampaignError;
 use crate::campaign::keeper::Without;
 use crate::campaign::resume::select::Unmatched;
+use crate::cancel::Signal;
 use crate::engine::error::EngineError;
-use crate::gpu::error::GpuError;
+use crate::engine::files::FilesError;
 use crate::lock::LockError;
 use crate::record::RecordError;
+use crate::yaml::YamlError;
 
-/// Everything was done, and nothing failed.
-pub(super) const DONE: u8 = 0;
-/// Finished, but at least one experiment or service failed.
-pub(super) const FAILED: u8 = 1;
-/// Wrong usage, or a file that is wrong.
-pub(super) const WRONG: u8 = 2;
-/// The machine can't.
-pub(super) const MACHINE: u8 = 3;
-/// No run could start, because a GPU was not free.
-pub(super) const NOT_FREE: u8 = 4;
-/// Somebody else has it.
-pub(super) const BUSY: u8 = 75;
+impl Failure for CampaignError {
+    fn code(&self) -> u8 {
+        code(self)
+    }
 
-/// The exit code of an error.
-pub(super) fn code(error: &CampaignError) -> u8 {
+    fn hint(&self) -> Option<String> {
+        hint(self)
+    }
+
+    fn last_words(&self) -> Vec<&str> {
+        match self {
+            Self::NotReady { log, .. } => log.lines().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn yaml(&self) -> Option<&YamlError> {
+        match self {
+            Self::File(error)
+            | Self::ComposeFiles(FilesError::File(error))
+            | Self::Engine(EngineError::File(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted { .. })
+    }
+
+    fn cancelled(signal: Signal) -> Self {
+        Self::Cancelled { signal }
+    }
+}
+
+fn code(error: &CampaignError) -> u8 {
     use CampaignError as E;
     match error {
         E::NoCampaignFile { .. }
@@ -37,13 +59,11 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         | E::NoConfig { .. }
         | E::Grid(_)
         | E::Place(_)
-        | E::NoComposeFile { .. }
-        | E::ComposeFileMissing { .. }
+        | E::ComposeFiles(_)
         | E::ComposeFileBroken { .. }
         | E::ComposeFileChanged { .. }
         | E::NoBackend { .. }
         | E::NoService { .. }
-        | E::NotUtf8 { .. }
         | E::ReadOnlyResults(_)
         | E::NoLem { .. }
         | E::NothingHolds { .. }
@@ -86,45 +106,9 @@ pub(super) fn code(error: &CampaignError) -> u8 {
         E::Gpu(error) => gpu(error),
     }
 }
-
-fn engine(error: &EngineError) -> u8 {
-    use EngineError as E;
-    match error {
-        E::DockerMissing
-        | E::Down { .. }
-        | E::TooOld { .. }
-        | E::ComposeMissing { .. }
-        | E::ComposeTooOld { .. }
-        | E::NotStarted { .. }
-        | E::TimedOut { .. }
-        | E::Failed { .. }
-        | E::Unexpected(_) => MACHINE,
-        E::File(_) => WRONG,
-        E::Cancelled => 130,
-    }
-}
-
-fn gpu(error: &GpuError) -> u8 {
-    use GpuError as E;
-    match error {
-        E::NoLibrary { .. }
-        | E::NoDriver
-        | E::NoGpu
-        | E::VersionMismatch
-        | E::NoPermission
-        | E::Lost { .. }
-        | E::Hidden { .. }
-        | E::TooOld { .. }
-        | E::Failed { .. }
-        | E::Unread { .. }
-        | E::Hung { .. }
-        | E::Unexpected { .. } => MACHINE,
-    }
-}
-
 /// The next thing to type.
 #[expect(clippy::too_many_lines, reason = "a table is as long as it has rows")]
-pub(super) fn hint(error: &CampaignError) -> Option<String> {
+fn hint(error: &CampaignError) -> Option<String> {
     use CampaignError as E;
     let hint = match error {
         E::NoCampaignFile { .. } => {
@@ -137,10 +121,10 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
                 .to_owned()
         }
         E::NoConfig { .. } => "paths in a campaign are relative to the campaign file".to_owned(),
-        E::NoComposeFile { .. } => {
+        E::ComposeFiles(FilesError::NoComposeFile { .. }) => {
             "name one: `docker: {compose_file: …}` in the campaign, or `--compose-file`".to_owned()
         }
-        E::ComposeFileMissing { .. } => {
+        E::ComposeFiles(FilesError::ComposeFileMissing { .. }) => {
             "`docker.compose_file` is relative to the file that says it".to_owned()
         }
         E::ComposeFileChanged { .. } => {
@@ -274,7 +258,7 @@ pub(super) fn hint(error: &CampaignError) -> Option<String> {
         | E::Senseless { .. }
         | E::Grid(_)
         | E::ExtendsItself { .. }
-        | E::NotUtf8 { .. }
+        | E::ComposeFiles(FilesError::NotUtf8 { .. } | FilesError::File(_))
         | E::Unreadable { .. }
         | E::Record(_)
         | E::Cancelled { .. }
@@ -321,66 +305,5 @@ fn no_service(service: &str, known: &[String]) -> String {
     match crate::yaml::keys::nearest(service, &names) {
         Some(name) => format!("did you mean `{name}`? ({services})"),
         None => format!("{services}; `services:` in the campaign maps backends to services"),
-    }
-}
-
-/// The next thing to type about an error of the engine.
-pub(super) fn engine_hint(error: &EngineError) -> Option<String> {
-    use EngineError as E;
-    let hint = match error {
-        E::DockerMissing => {
-            "install it: https://docs.docker.com/engine/install/ (Debian, Ubuntu: `apt-get install \
-             docker.io`); `--runner local` needs none"
-        }
-        E::Down { .. } => {
-            "start it (`systemctl start docker`, `service docker start`), or check DOCKER_HOST and \
-             your permissions"
-        }
-        E::TooOld { .. } => "upgrade the engine: https://docs.docker.com/engine/install/",
-        E::ComposeMissing { .. } | E::ComposeTooOld { .. } => {
-            "install the plugin: `apt-get install docker-compose-plugin` (Docker's repository), \
-             `docker-compose-v2` (Ubuntu), `docker-compose` (Debian 13); in lem's source tree: \
-             `make setup`"
-        }
-        E::TimedOut { .. } => "is the engine healthy? try `docker info`",
-        E::NotStarted { .. } | E::Failed { .. } | E::Unexpected(_) | E::File(_) | E::Cancelled => {
-            return None;
-        }
-    };
-    Some(hint.to_owned())
-}
-
-/// The next thing to type about an error of the GPUs.
-pub(super) fn gpu_hint(error: &GpuError) -> String {
-    use GpuError as E;
-    let hint = match error {
-        E::NoLibrary { reason, .. } => {
-            return format!(
-                "install the driver, or name its library: LEM_NVML_LIBRARY=/path/libnvidia-ml.so.1 \
-                 ({reason})"
-            );
-        }
-        E::NoDriver => "load it: `modprobe nvidia`; `dmesg | grep -i nvrm` says why it is not",
-        E::NoGpu => "see what the machine has: `lspci | grep -i nvidia`",
-        E::VersionMismatch => "the driver was updated under it: reboot, or reload its modules",
-        E::NoPermission | E::Hidden { .. } => "check the mode of `/dev/nvidia*`",
-        E::Lost { .. } => "`dmesg | grep -i xid` says why; then reset the GPU, or reboot",
-        E::TooOld { .. } => "lem needs driver 510 or newer",
-        E::Failed { .. } | E::Unread { .. } | E::Hung { .. } | E::Unexpected { .. } => {
-            "does `nvidia-smi` answer? `dmesg | grep -i nvrm` says more"
-        }
-    };
-    hint.to_owned()
-}
-
-/// The exit code of a starter project that was not written, and the next thing to type.
-pub(super) fn init(error: &InitError) -> (u8, &'static str) {
-    match error {
-        InitError::InTheWay { .. } => {
-            (WRONG, "nothing was written; choose another folder: `lem init DIR`")
-        }
-        InitError::Unwritable { .. } => {
-            (MACHINE, "nothing was written; check the folder's owner, mode and free space")
-        }
     }
 }

@@ -1,0 +1,146 @@
+//! The exit code of each error of a service, and its way out.
+
+use super::{BUSY, FAILED, Failure, MACHINE, NOT_FREE, WRONG, engine, engine_hint, gpu, gpu_hint};
+use crate::cancel::Signal;
+use crate::engine::error::EngineError;
+use crate::services::error::{Blocker, ServiceError, Untouchable};
+use crate::yaml::YamlError;
+
+impl Failure for ServiceError {
+    fn code(&self) -> u8 {
+        use ServiceError as E;
+        match self {
+            E::NoRegistry { .. }
+            | E::File(_)
+            | E::Senseless { .. }
+            | E::SenselessFile { .. }
+            | E::Cycle { .. }
+            | E::Unknown { .. }
+            | E::NoPhase { .. }
+            | E::NothingToEvict { .. }
+            | E::NoGpu { .. } => WRONG,
+            E::TooLarge { .. } | E::DoesNotFit { .. } | E::NotRecovered { .. } => NOT_FREE,
+            E::EndpointTaken { .. }
+            | E::Died { .. }
+            | E::Unhealthy { .. }
+            | E::NotStopped { .. }
+            | E::NotEvicted { .. }
+            | E::NotRunning { .. }
+            | E::NotStarted { .. }
+            | E::Unusable { .. } => FAILED,
+            E::Busy { .. } | E::Leased { .. } | E::Needed { .. } => BUSY,
+            E::MemoryUntold { .. }
+            | E::Foreign { .. }
+            | E::NoContainer { .. }
+            | E::NoImage { .. }
+            | E::Unseen { .. }
+            | E::State { .. } => MACHINE,
+            E::Engine(error) => engine(error),
+            E::Gpu(error) => gpu(error),
+            E::Cancelled { signal } => signal.exit_code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        use ServiceError as E;
+        let hint = match self {
+            E::NoRegistry { .. } => {
+                "`lem init --services` writes one; `--registry FILE` names one".to_owned()
+            }
+            E::Unknown { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
+            E::Unknown { known, .. } => format!("services: {}", known.join(", ")),
+            E::NoPhase { known, .. } => {
+                let known: Vec<String> = known.iter().map(u32::to_string).collect();
+                format!("`pipeline_phases` says which do; phases: {}", known.join(", "))
+            }
+            E::TooLarge { .. } => {
+                "give it more GPUs or a smaller model; `vram` is what it takes of each of its \
+                 GPUs, `headroom` what stays free"
+                    .to_owned()
+            }
+            E::DoesNotFit { name, blockers, .. } => does_not_fit(name, blockers),
+            E::NoGpu { .. } => "`lem gpu` lists them".to_owned(),
+            E::MemoryUntold { .. } => "say it in the registry: `vram_total: 24GiB`".to_owned(),
+            E::EndpointTaken { .. } => {
+                "end that server, or give the service another port; nothing was started".to_owned()
+            }
+            E::Died { name, .. } => format!("all it said: `lem service logs {name}`"),
+            E::Unhealthy { name, limit, .. } => {
+                format!("`{}` ended the wait; all it said: `lem service logs {name}`", limit.key())
+            }
+            E::NotStopped { name, .. } => format!(
+                "`lem service stop --force {name}` kills it; `stop_grace_period` gives it longer"
+            ),
+            E::NotEvicted { name, .. } => format!("`lem service stop {name}` ends it"),
+            E::NothingToEvict { name } => {
+                format!("say how in the registry, or end it: `lem service stop {name}`")
+            }
+            E::NotRecovered { holders, .. } if !holders.is_empty() => {
+                format!("it is held by {}", holders.join(", "))
+            }
+            E::Busy { .. } => {
+                "wait for it: `--wait 10m`; `lem service status` shows what is being done"
+                    .to_owned()
+            }
+            E::Leased { .. } => {
+                "wait until it is free, or end it anyway: `lem service stop --force`".to_owned()
+            }
+            E::Needed { .. } => "stop them too: `--cascade`".to_owned(),
+            E::NotRunning { name } => format!("start it: `lem service ensure {name}`"),
+            E::NoContainer { container, .. } => format!(
+                "create it (`docker compose create`, `docker create --name {container} …`), or name \
+                 its Compose service in the registry: `service:`"
+            ),
+            E::NoImage { image, .. } => {
+                format!("pull it (`docker pull {image}`), or build it: `docker compose build`")
+            }
+            E::Foreign { .. } => "choose another name, or remove that container".to_owned(),
+            E::NotStarted { .. } => "check `start_cmd` and `directory`".to_owned(),
+            E::Engine(error) => return engine_hint(error),
+            E::Gpu(error) => gpu_hint(error),
+            E::File(_)
+            | E::Senseless { .. }
+            | E::SenselessFile { .. }
+            | E::Cycle { .. }
+            | E::Unusable { .. }
+            | E::NotRecovered { .. }
+            | E::State { .. }
+            | E::Unseen { .. }
+            | E::Cancelled { .. } => return None,
+        };
+        Some(hint)
+    }
+
+    fn last_words(&self) -> Vec<&str> {
+        match self {
+            Self::Died { tail, .. } | Self::Unhealthy { tail, .. } => {
+                tail.iter().map(String::as_str).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn yaml(&self) -> Option<&YamlError> {
+        match self {
+            Self::File(error) | Self::Engine(EngineError::File(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn is_interruption(&self) -> bool {
+        false
+    }
+
+    fn cancelled(signal: Signal) -> Self {
+        Self::Cancelled { signal }
+    }
+}
+
+fn does_not_fit(name: &str, blockers: &[Blocker]) -> String {
+    let held: Vec<String> = blockers.iter().map(Blocker::to_string).collect();
+    let held = if held.is_empty() { "nobody".to_owned() } else { held.join(", ") };
+    let preempts = blockers.iter().any(|blocker| blocker.why == Untouchable::Priority);
+    let way =
+        if preempts { format!("; `--preempt` lets `{name}` stop those") } else { String::new() };
+    format!("the rest is held by {held}{way}")
+}
