@@ -12,6 +12,7 @@ use crate::durable::{self, Flush};
 use crate::foreign_file;
 
 const FILE: &str = "note.json";
+const USED: &str = "used";
 /// A note is a few hundred bytes.
 const LONGEST: u64 = 1024 * 1024;
 
@@ -21,8 +22,6 @@ const LONGEST: u64 = 1024 * 1024;
 pub(crate) struct Note {
     /// What is being done to it: true only while somebody has its permit.
     pub doing: Option<Doing>,
-    /// When it was last asked for, or its last lease ended.
-    pub last_used: Option<Timestamp>,
     /// Why the last start failed; forgotten at the next start or stop.
     pub failed: Option<Failed>,
     /// The start of what runs, if lem did it.
@@ -70,6 +69,18 @@ pub(crate) fn change(folder: &Path, change: impl FnOnce(&mut Note)) -> Result<()
     change(&mut note);
     std::fs::create_dir_all(folder).map_err(unusable)?;
     durable::write_json(&path, &note, Flush::Later).map_err(unusable)
+}
+
+/// When the service was last asked for, or its last lease ended. A file of its own, whose time
+/// says it, so that whoever only finds a service there need not wait for its permit.
+pub(crate) fn last_used(folder: &Path) -> Option<Timestamp> {
+    let modified = std::fs::metadata(folder.join(USED)).ok()?.modified().ok()?;
+    Timestamp::try_from(modified).ok()
+}
+
+/// The service is used now. Where that can't be noted, it counts as unused for longer.
+pub(crate) fn use_now(folder: &Path) {
+    let _ = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(folder.join(USED), ""));
 }
 
 #[cfg(test)]
