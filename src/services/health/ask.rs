@@ -140,7 +140,8 @@ fn is_same(found: &Value, expected: &Value) -> bool {
 fn excerpt(text: &str) -> Option<String> {
     let hidden = hidden_in(text);
     let line = hidden.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut shown: String = line.chars().filter(|c| !c.is_control()).take(EXCERPT).collect();
+    let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    let mut shown: String = line.chars().take(EXCERPT).collect();
     if shown.len() < line.len() {
         shown.push('…');
     }
@@ -217,12 +218,10 @@ mod tests {
     }
 
     #[test]
-    fn what_was_answered_is_shown_short_and_without_secrets() {
-        let long = "x".repeat(1000);
-        let said = why(&[], &[], &answer(500, &long));
+    fn what_was_answered_is_shown_short_and_on_one_line() {
+        let said = why(&[], &[], &answer(500, &"x".repeat(1000)));
         assert!(said.ends_with("x…") && said.len() < 300, "{said}");
-        let said = why(&[], &[], &answer(500, "bad token hf_abcdefghijklmnopqrstuvwxyz"));
-        assert!(!said.contains("hf_abc"), "{said}");
+        assert_eq!(why(&[], &[], &answer(500, " a\n\tb\x1b ")), "it answers 500: a b");
     }
 
     #[test]

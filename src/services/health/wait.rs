@@ -19,7 +19,7 @@ const LAST_WORDS: Duration = Duration::from_millis(600);
 /// The same for an owner that ended: nothing presses any more.
 const WORDS_OF_THE_DEAD: Duration = Duration::from_secs(5);
 /// How long one that does not live any more may take to say how it ended.
-const OBITUARY: Duration = Duration::from_secs(2);
+const OBITUARY: Duration = Duration::from_secs(1);
 
 /// Waits until the service is healthy: `warm_time`, then `probe`, then `ready`, with `owner` alive at
 /// each good answer. The owner's end and the user's wish end it at any moment.

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::cancel::{self, Signal};
-use crate::http::tiny::{Server, drip, hang, reply};
+use crate::http::tiny::{Server, hang, reply};
 use crate::services::health::example;
 use crate::services::service::Expect;
 
@@ -220,12 +220,7 @@ async fn f14_a_service_that_answers_and_does_not_work_is_not_healthy() {
 
 #[tokio::test]
 async fn f14_the_functional_probe_may_take_longer_than_one_attempt() {
-    let server = Server::start(|stream, asked| {
-        if asked.path() == "/generate" {
-            drip(stream, "", Duration::from_millis(400));
-        }
-        reply(stream, 200, "");
-    });
+    let server = after(0, 200);
     let slow = Server::start(|stream, _| {
         // The time that a first answer takes.
         let (_keep, never) = std::sync::mpsc::channel::<()>();
