@@ -97,7 +97,7 @@ impl Request {
             };
             let Some(location) = location else {
                 let sent_on_to = (at != first).then(|| at.to_string());
-                return self.read(reply, sent_on_to);
+                return Ok(self.read(reply, sent_on_to));
             };
             if reply.status().as_u16() == 303 {
                 method = Method::Get;
@@ -161,11 +161,7 @@ impl Request {
     }
 
     /// What comes of the body within the limits; a connection that breaks in it ends it.
-    fn read(
-        &self,
-        mut reply: Response<Body>,
-        sent_on_to: Option<String>,
-    ) -> Result<Answer, NoAnswer> {
+    fn read(&self, mut reply: Response<Body>, sent_on_to: Option<String>) -> Answer {
         let status = reply.status().as_u16();
         let (mut bytes, mut is_whole) = (Vec::new(), true);
         if self.reading == Reading::Body || status >= 400 {
@@ -174,7 +170,7 @@ impl Request {
                 && (bytes.len() as u64) < LONGEST;
         }
         let body = String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Answer { status, body, is_whole, sent_on_to })
+        Answer { status, body, is_whole, sent_on_to }
     }
 
     fn no_answer(&self, error: &ureq::Error) -> NoAnswer {

@@ -34,7 +34,9 @@ impl Resolver for Localhost {
             return self.0.resolve(uri, config, timeout);
         }
         let mut addresses = self.empty();
-        known.into_iter().for_each(|ip| addresses.push(SocketAddr::new(ip, port)));
+        for ip in known {
+            addresses.push(SocketAddr::new(ip, port));
+        }
         Ok(addresses)
     }
 }

@@ -159,7 +159,6 @@ impl<O: Owner, H: FnMut(Heard)> Watch<'_, O, H> {
             let is_checked = !matches!(verdict, Ok(None));
             match verdict {
                 Ok(Some(Verdict::Healthy)) if self.lives(left).await? => return Ok(()),
-                Ok(Some(Verdict::Healthy)) => {}
                 Ok(Some(Verdict::Starting)) => self.say("its healthcheck has not passed yet"),
                 // It may recover: the limit is the registry's.
                 Ok(Some(Verdict::Unhealthy)) => self.say("its healthcheck fails"),
@@ -169,11 +168,12 @@ impl<O: Owner, H: FnMut(Heard)> Watch<'_, O, H> {
                     if stays.is_zero() {
                         return Ok(());
                     }
-                    self.last = "it has not been running for long enough".to_owned();
+                    self.last = String::from("it has not been running for long enough");
                     tokio::time::sleep(stays.min(left)).await;
                     continue;
                 }
-                Ok(None) => {}
+                // Nobody says whether it lives.
+                Ok(Some(Verdict::Healthy) | None) => {}
                 Err(error) => self.say(&error.to_string()),
             }
             if is_checked {
