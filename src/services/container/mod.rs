@@ -2,12 +2,14 @@
 //! remembers of them.
 
 mod look;
+mod owner;
 mod start;
 mod stop;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::cancel::Cancel;
@@ -29,6 +31,8 @@ pub(crate) struct Instance {
     docker: Docker,
     pub id: String,
     pub name: String,
+    /// Another start makes it another one.
+    started_at: Option<Timestamp>,
     /// Its end, as `docker wait` reports it; watched from the first question on.
     end: Arc<tokio::sync::OnceCell<Watched>>,
 }
@@ -44,7 +48,7 @@ impl Instance {
     /// The container of this id.
     pub(crate) fn new(docker: Docker, life: &Life) -> Self {
         let (id, name) = (life.id.clone(), life.name.clone());
-        Self { docker, id, name, end: Arc::default() }
+        Self { docker, id, name, started_at: life.started_at, end: Arc::default() }
     }
 
     /// Waits for the container's end and says how it ended. May be dropped and called again.
