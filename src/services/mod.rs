@@ -22,6 +22,7 @@ pub(crate) mod lease;
 pub(crate) mod note;
 pub(crate) mod permit;
 pub(crate) mod place;
+pub(crate) mod registry;
 pub(crate) mod service;
 pub(crate) mod state;
 pub(crate) mod stats;
