@@ -14,4 +14,5 @@
 
 pub(crate) mod connection;
 pub(crate) mod error;
+pub(crate) mod native;
 pub(crate) mod service;
