@@ -20,13 +20,18 @@ const SHARED: &str = "/var/lib/lem";
 /// # Errors
 /// The folder can't be made: there is no home, or no permission.
 pub(crate) fn of_engine(engine: &str) -> std::io::Result<PathBuf> {
-    let name: String =
-        engine.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let folder = root()?.join(if name.is_empty() { "local".to_owned() } else { name });
+    let folder = root()?.join(name(engine));
     for folder in [folder.clone(), folder.join("locks"), folder.join("campaigns")] {
         make(&folder)?;
     }
     Ok(folder)
+}
+
+/// The name of an engine's folder; without an id, of that of this machine itself.
+pub(crate) fn name(engine: &str) -> String {
+    let name: String =
+        engine.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    if name.is_empty() { "local".to_owned() } else { name }
 }
 
 /// The folder of all engines, which may not be there yet: for who only looks.

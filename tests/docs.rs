@@ -15,7 +15,11 @@ mod place;
 #[path = "docs/failures.rs"]
 mod failures;
 #[path = "support/fixture.rs"]
-#[allow(clippy::disallowed_methods, reason = "a test starts what it needs")]
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "a test starts what it needs, and the pages don't need everything"
+)]
 mod fixture;
 #[path = "support/gpu.rs"]
 #[allow(

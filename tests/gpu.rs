@@ -20,6 +20,8 @@ mod gate;
 mod held;
 #[path = "gpu/place.rs"]
 mod place;
+#[path = "gpu/server.rs"]
+mod server;
 #[path = "gpu/show.rs"]
 mod show;
 #[path = "gpu/watch.rs"]

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::compose_file::real_path;
 use super::error::CampaignError;
 use crate::cancel::Cancel;
 use crate::engine::error::EngineError;
+use crate::engine::files::real_path;
 use crate::engine::invocation::Invocation;
 use crate::engine::process::ask;
 

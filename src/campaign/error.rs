@@ -13,6 +13,7 @@ use super::world::ReadOnlyResults;
 use crate::cancel::Signal;
 use crate::duration::human;
 use crate::engine::error::{EngineError, speaks_of_an_outage};
+use crate::engine::files::FilesError;
 use crate::gpu::error::GpuError;
 use crate::lock::{Holder, LockError};
 use crate::record::RecordError;
@@ -42,10 +43,8 @@ pub(crate) enum CampaignError {
     Grid(#[from] GridError),
     #[error(transparent)]
     Place(#[from] NoCommand),
-    #[error("no Compose file in `{}` or above it", folder.display())]
-    NoComposeFile { folder: PathBuf },
-    #[error("the Compose file `{}` does not exist", path.display())]
-    ComposeFileMissing { path: PathBuf },
+    #[error(transparent)]
+    ComposeFiles(#[from] FilesError),
     #[error("Compose refuses {files}:\n{complaint}")]
     ComposeFileBroken { files: String, complaint: String },
     #[error(
@@ -54,11 +53,6 @@ pub(crate) enum CampaignError {
     NoBackend { experiment: String, known: String },
     #[error("experiment `{experiment}` needs service `{service}`, which the Compose file lacks")]
     NoService { experiment: String, service: String, known: Vec<String> },
-    #[error(
-        "`{}` is not UTF-8, which neither Compose files nor the record can hold",
-        path.display()
-    )]
-    NotUtf8 { path: PathBuf },
     #[error(transparent)]
     ReadOnlyResults(#[from] ReadOnlyResults),
     #[error("the container build of lem is missing: {reason}")]

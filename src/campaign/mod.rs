@@ -15,7 +15,6 @@
 pub(crate) mod attempt;
 mod clock;
 pub(crate) mod command;
-pub(crate) mod compose_file;
 pub(crate) mod container_build;
 pub(crate) mod decided;
 pub(crate) mod error;

@@ -8,7 +8,6 @@ mod keepers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::compose_file::{self, real_path};
 use super::container_build;
 use super::error::CampaignError;
 use super::keeper::tools::Known;
@@ -20,12 +19,13 @@ use crate::engine::compose::{ComposeProgram, Project};
 use crate::engine::container::{COMPOSE_PROJECT, Docker};
 use crate::engine::devices::Gpus;
 use crate::engine::error::EngineError;
+use crate::engine::files::real_path;
 use crate::engine::invocation::Invocation;
 use crate::engine::place::{Endpoint, Here, Place};
 use crate::engine::process::{ask, capture};
 use crate::engine::reply::{self, Container, Image};
 use crate::engine::resolved::{self, Condition, Resolved};
-use crate::engine::{ASKING, Engine};
+use crate::engine::{self, ASKING, Engine};
 use files::ComposeFiles;
 
 /// What lem found out before it asks whether to start.
@@ -84,7 +84,7 @@ pub(crate) async fn survey(
 ) -> Result<Site, CampaignError> {
     let docker = which::which("docker").map_err(|_| EngineError::DockerMissing)?;
     let unnamed = |compose| {
-        compose_file::project(
+        engine::files::project(
             compose,
             settings.compose_file.as_deref(),
             settings.project_name.as_deref(),

@@ -88,6 +88,11 @@ impl Project {
         every.line().with(["config"])
     }
 
+    /// What Compose would note on the service's container about its settings: `NAME HASH`.
+    pub(crate) fn hash(&self, service: &str) -> Invocation {
+        self.line().with(["config", "--hash", service])
+    }
+
     /// Starts services in the background, building and pulling nothing.
     pub(crate) fn up(&self, services: &[&str], existing: Existing) -> Invocation {
         let line = self.line().with(["up", "--detach", "--no-build"]);

@@ -1,8 +1,8 @@
 //! ADAPTER: the `docker` command.
 //!
 //! What is said to docker is a value ([`invocation`], [`compose`], [`container`]); what it answers
-//! is a value too ([`reply`], [`resolved`], [`about`], [`devices`], [`place`]). Only [`process`] starts
-//! anything.
+//! is a value too ([`reply`], [`resolved`], [`about`], [`devices`], [`place`]). [`files`] finds what
+//! Compose would read. Only [`process`] starts anything.
 
 pub(crate) mod about;
 pub(crate) mod compose;
@@ -10,7 +10,9 @@ pub(crate) mod container;
 pub(crate) mod devices;
 pub(crate) mod error;
 pub(crate) mod events;
+pub(crate) mod files;
 pub(crate) mod invocation;
+pub(crate) mod life;
 pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod reply;

@@ -13,6 +13,18 @@
 //! anything is; `perform` does exactly that. Nothing is done without a `permit`.
 
 pub(crate) mod connection;
+pub(crate) mod container;
 pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod evict_api;
+pub(crate) mod health;
+pub(crate) mod journal;
+pub(crate) mod lease;
 pub(crate) mod native;
+pub(crate) mod note;
+pub(crate) mod permit;
+pub(crate) mod place;
 pub(crate) mod service;
+pub(crate) mod state;
+pub(crate) mod stats;
+pub(crate) mod stopped;

@@ -1,19 +1,17 @@
 //! GPUs that a test makes up: `lem` loads `fixtures/fake_nvml.rs` in place of the driver's library.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::fixture;
 
-/// What the driver answers, until the test says otherwise.
+/// What the driver answers, until the test or a model server says otherwise.
 pub(crate) struct FakeGpu {
     folder: TempDir,
-    state: Mutex<Value>,
 }
 
 impl FakeGpu {
@@ -27,14 +25,17 @@ impl FakeGpu {
             })
         };
         let gpus: Vec<Value> = (0..count).map(gpu).collect();
-        let fake = Self { folder: TempDir::new().unwrap(), state: Mutex::default() };
+        let fake = Self { folder: TempDir::new().unwrap() };
+        fs::write(fake.path(), "null").unwrap();
         fake.change(|state| *state = json!({"driver": "570.86.15", "gpus": gpus}));
         fake
     }
 
-    /// Changes what is answered from now on, all at once.
+    /// Changes what is answered from now on, all at once, while no model server does.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Value)) {
-        let mut state = self.state.lock().unwrap();
+        let lock = File::create(self.folder.path().join("state.lock")).unwrap();
+        lock.lock().unwrap();
+        let mut state = serde_json::from_slice(&fs::read(self.path()).unwrap()).unwrap();
         change(&mut state);
         let new = self.folder.path().join("new");
         fs::write(&new, state.to_string()).unwrap();
@@ -54,7 +55,19 @@ impl FakeGpu {
         });
     }
 
-    fn path(&self) -> PathBuf {
+    /// What the file says of a GPU.
+    pub(crate) fn gpu(&self, gpu: usize) -> Value {
+        let state: Value = serde_json::from_slice(&fs::read(self.path()).unwrap()).unwrap();
+        state["gpus"][gpu].clone()
+    }
+
+    /// The folder of the file, for containers that hold memory.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The file that describes them.
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("state.json")
     }
 

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::engine;
+use super::{engine, fixture};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/images");
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/fixtures");
@@ -51,6 +51,30 @@ fn build() -> String {
         ]);
     }
     version
+}
+
+/// The tag of an image that holds `fixtures/model_server` and nothing else.
+pub(crate) fn model() -> String {
+    static TAG: OnceLock<String> = OnceLock::new();
+    let build = || {
+        let program = fixture::model_server();
+        let mut hasher = DefaultHasher::new();
+        fs::read(program).unwrap().hash(&mut hasher);
+        let tag = format!("lem-test-model:{:016x}", hasher.finish());
+        if engine::docker(&["images", "--quiet", &tag]).is_empty() {
+            let context = tempfile::tempdir().unwrap();
+            fs::copy(program, context.path().join("model_server")).unwrap();
+            fs::write(
+                context.path().join("Dockerfile"),
+                "FROM scratch\nCOPY model_server /model_server\nENTRYPOINT [\"/model_server\"]\n",
+            )
+            .unwrap();
+            let context = context.path().to_str().unwrap();
+            engine::docker(&["build", "--quiet", "--network", "none", "--tag", &tag, context]);
+        }
+        tag
+    };
+    TAG.get_or_init(build).clone()
 }
 
 fn version(busybox: &Path) -> String {

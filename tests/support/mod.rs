@@ -18,6 +18,7 @@ pub(crate) mod processes;
 pub(crate) mod proxy;
 pub(crate) mod running;
 pub(crate) mod scene;
+pub(crate) mod server;
 pub(crate) mod small_disk;
 pub(crate) mod stubborn;
 pub(crate) mod wait;
@@ -27,6 +28,7 @@ pub(crate) use ended::Ended;
 pub(crate) use proxy::{Proxy, Way};
 pub(crate) use running::Running;
 pub(crate) use scene::{Scene, Strategy};
+pub(crate) use server::ModelServer;
 pub(crate) use stubborn::Stubborn;
 pub(crate) use wait::{eventually, within};
 

@@ -111,6 +111,9 @@ impl Scene {
                 text = text.replace(&place, &images::tag(name));
             }
         }
+        if text.contains("<model>") {
+            text = text.replace("<model>", &images::model());
+        }
         self.write("compose.yaml", &format!("name: {}\nservices:\n{text}", self.project));
     }
 

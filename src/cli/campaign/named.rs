@@ -6,6 +6,7 @@ use crate::campaign::decided::record_of;
 use crate::campaign::error::CampaignError;
 use crate::campaign::file::{self, CampaignFile};
 use crate::cli::flags::Flags;
+use crate::engine::files::FilesError;
 use crate::record::Store;
 use crate::yaml;
 
@@ -106,7 +107,7 @@ fn absolute(path: &Path) -> Result<PathBuf, CampaignError> {
 
 /// A path that can be written down.
 fn text(path: PathBuf) -> Result<PathBuf, CampaignError> {
-    if path.to_str().is_none() { Err(CampaignError::NotUtf8 { path }) } else { Ok(path) }
+    if path.to_str().is_none() { Err(FilesError::NotUtf8 { path }.into()) } else { Ok(path) }
 }
 
 /// Patterns that the shell has left alone, as the files that they match, sorted.

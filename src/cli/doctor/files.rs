@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::asked::PATIENCE;
 use super::finding::{Check, Finding};
-use crate::campaign::compose_file;
 use crate::campaign::error::CampaignError;
 use crate::campaign::experiments;
 use crate::campaign::file::CampaignFile;
@@ -20,6 +19,7 @@ use crate::cli::render::counted;
 use crate::cli::settings::{ConfigFile, Layers, Manners, PROJECT_FILE, user_file};
 use crate::engine::compose::{ComposeProgram, Project};
 use crate::engine::error::EngineError;
+use crate::engine::files::{self as compose_files, FilesError};
 use crate::engine::process::capture;
 use crate::engine::resolved::{self, Resolved};
 use crate::yaml::YamlError;
@@ -157,7 +157,9 @@ pub(super) async fn services(
             );
             (Finding::fine(check, found), Some(services))
         }
-        Err(CampaignError::NoComposeFile { .. }) if files.experiments.is_none() => {
+        Err(CampaignError::ComposeFiles(FilesError::NoComposeFile { .. }))
+            if files.experiments.is_none() =>
+        {
             let found = "there is no Compose file here, and no campaign that needs one";
             (Finding::not_applicable(check, found), None)
         }
@@ -171,7 +173,7 @@ async fn resolve(
     cancel: &Cancel,
 ) -> Result<Services, CampaignError> {
     let settings = &files.settings;
-    let project = compose_file::project(
+    let project = compose_files::project(
         program,
         settings.compose_file.as_deref(),
         settings.project_name.as_deref(),

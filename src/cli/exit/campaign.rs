@@ -7,6 +7,7 @@ use crate::campaign::keeper::Without;
 use crate::campaign::resume::select::Unmatched;
 use crate::cancel::Signal;
 use crate::engine::error::EngineError;
+use crate::engine::files::FilesError;
 use crate::lock::LockError;
 use crate::record::RecordError;
 use crate::yaml::YamlError;
@@ -29,7 +30,9 @@ impl Failure for CampaignError {
 
     fn yaml(&self) -> Option<&YamlError> {
         match self {
-            Self::File(error) | Self::Engine(EngineError::File(error)) => Some(error),
+            Self::File(error)
+            | Self::ComposeFiles(FilesError::File(error))
+            | Self::Engine(EngineError::File(error)) => Some(error),
             _ => None,
         }
     }
@@ -56,13 +59,11 @@ fn code(error: &CampaignError) -> u8 {
         | E::NoConfig { .. }
         | E::Grid(_)
         | E::Place(_)
-        | E::NoComposeFile { .. }
-        | E::ComposeFileMissing { .. }
+        | E::ComposeFiles(_)
         | E::ComposeFileBroken { .. }
         | E::ComposeFileChanged { .. }
         | E::NoBackend { .. }
         | E::NoService { .. }
-        | E::NotUtf8 { .. }
         | E::ReadOnlyResults(_)
         | E::NoLem { .. }
         | E::NothingHolds { .. }
@@ -120,10 +121,10 @@ fn hint(error: &CampaignError) -> Option<String> {
                 .to_owned()
         }
         E::NoConfig { .. } => "paths in a campaign are relative to the campaign file".to_owned(),
-        E::NoComposeFile { .. } => {
+        E::ComposeFiles(FilesError::NoComposeFile { .. }) => {
             "name one: `docker: {compose_file: …}` in the campaign, or `--compose-file`".to_owned()
         }
-        E::ComposeFileMissing { .. } => {
+        E::ComposeFiles(FilesError::ComposeFileMissing { .. }) => {
             "`docker.compose_file` is relative to the file that says it".to_owned()
         }
         E::ComposeFileChanged { .. } => {
@@ -257,7 +258,7 @@ fn hint(error: &CampaignError) -> Option<String> {
         | E::Senseless { .. }
         | E::Grid(_)
         | E::ExtendsItself { .. }
-        | E::NotUtf8 { .. }
+        | E::ComposeFiles(FilesError::NotUtf8 { .. } | FilesError::File(_))
         | E::Unreadable { .. }
         | E::Record(_)
         | E::Cancelled { .. }

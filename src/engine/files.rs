@@ -1,11 +1,27 @@
-//! Which Compose files a campaign uses: the ones it names, or the ones Compose itself would find.
+//! Which Compose files belong to a folder: the ones that are named, or those that Compose itself
+//! would find.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::error::CampaignError;
-use crate::engine::compose::{ComposeProgram, Project};
-use crate::yaml::regular;
+use super::compose::{ComposeProgram, Project};
+use crate::yaml::{YamlError, regular};
+
+/// There are no Compose files, or they can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FilesError {
+    #[error("no Compose file in `{}` or above it", folder.display())]
+    NoComposeFile { folder: PathBuf },
+    #[error("the Compose file `{}` does not exist", path.display())]
+    ComposeFileMissing { path: PathBuf },
+    #[error(
+        "`{}` is not UTF-8, which neither Compose files nor the record can hold",
+        path.display()
+    )]
+    NotUtf8 { path: PathBuf },
+    #[error(transparent)]
+    File(#[from] YamlError),
+}
 
 /// Compose's own names, in its order of preference.
 const NAMES: [&str; 4] =
@@ -18,7 +34,7 @@ pub(crate) fn project(
     named: Option<&Path>,
     project_name: Option<&str>,
     base: &Path,
-) -> Result<Project, CampaignError> {
+) -> Result<Project, FilesError> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let list = |name: &str, separator: &str| -> Vec<String> {
         let value = variable(name).unwrap_or_default();
@@ -50,14 +66,14 @@ pub(crate) fn project(
     })
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, CampaignError> {
-    let missing = || CampaignError::ComposeFileMissing { path: path.to_owned() };
+fn absolute(path: &Path) -> Result<PathBuf, FilesError> {
+    let missing = || FilesError::ComposeFileMissing { path: path.to_owned() };
     let path = std::path::absolute(path).map_err(|_| missing())?;
     if path.to_str().is_none() {
-        return Err(CampaignError::NotUtf8 { path });
+        return Err(FilesError::NotUtf8 { path });
     }
     regular::must_be_a_file(&path)?;
-    if path.is_file() { Ok(path) } else { Err(CampaignError::ComposeFileMissing { path }) }
+    if path.is_file() { Ok(path) } else { Err(FilesError::ComposeFileMissing { path }) }
 }
 
 /// What a `.env` file says of `COMPOSE_FILE`, which Compose obeys where it is given no file.
@@ -74,7 +90,7 @@ fn named_in_env_file(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The first folder, from `base` upwards, that holds a Compose file; with its override file.
-fn discover(base: &Path) -> Result<Vec<PathBuf>, CampaignError> {
+fn discover(base: &Path) -> Result<Vec<PathBuf>, FilesError> {
     for folder in base.ancestors() {
         let named = named_in_env_file(folder);
         if !named.is_empty() {
@@ -91,11 +107,11 @@ fn discover(base: &Path) -> Result<Vec<PathBuf>, CampaignError> {
             }
         }
     }
-    Err(CampaignError::NoComposeFile { folder: base.to_owned() })
+    Err(FilesError::NoComposeFile { folder: base.to_owned() })
 }
 
 /// The path without links, as far as it exists; it must fit into a Compose file.
-pub(super) fn real_path(path: &Path) -> Result<PathBuf, CampaignError> {
+pub(crate) fn real_path(path: &Path) -> Result<PathBuf, FilesError> {
     let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(path);
     let real = existing.canonicalize().unwrap_or_else(|_| existing.to_owned());
     let real = match path.strip_prefix(existing) {
@@ -103,7 +119,7 @@ pub(super) fn real_path(path: &Path) -> Result<PathBuf, CampaignError> {
         _ => real,
     };
     if real.to_str().is_none() {
-        return Err(CampaignError::NotUtf8 { path: real });
+        return Err(FilesError::NotUtf8 { path: real });
     }
     Ok(real)
 }
