@@ -48,6 +48,9 @@ pub(crate) enum Mig {
 pub(crate) struct Process {
     pub pid: u32,
     pub memory: Option<Mebibytes>,
+    /// Percent of the last seconds in which it computed, encoded or decoded; absent where the
+    /// driver doesn't tell.
+    pub utilization: Option<u32>,
 }
 
 impl Gpu {
