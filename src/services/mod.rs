@@ -18,6 +18,7 @@ pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod journal;
 pub(crate) mod lease;
+pub(crate) mod memory;
 pub(crate) mod note;
 pub(crate) mod permit;
 pub(crate) mod place;
