@@ -114,6 +114,11 @@ impl Docker {
         self.line(["logs", "--tail", &lines.to_string(), id])
     }
 
+    /// The last line that a container said, after the time at which it did.
+    pub(crate) fn last_line(&self, id: &str) -> Invocation {
+        self.line(["logs", "--timestamps", "--tail", "1", id])
+    }
+
     /// Images as JSON. Exits 1 when one is missing, and still prints the others.
     pub(crate) fn images(&self, references: &[&str]) -> Invocation {
         self.line(["image", "inspect"]).with(references.iter().copied())

@@ -16,6 +16,8 @@ pub(crate) mod connection;
 pub(crate) mod container;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod evict_api;
+pub(crate) mod health;
 pub(crate) mod journal;
 pub(crate) mod lease;
 pub(crate) mod memory;

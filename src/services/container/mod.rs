@@ -2,12 +2,14 @@
 //! remembers of them.
 
 mod look;
+mod owner;
 mod start;
 mod stop;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::cancel::Cancel;
@@ -29,6 +31,8 @@ pub(crate) struct Instance {
     docker: Docker,
     pub id: String,
     pub name: String,
+    /// Another start makes it another one.
+    started_at: Option<Timestamp>,
     /// Its end, as `docker wait` reports it; watched from the first question on.
     end: Arc<tokio::sync::OnceCell<Watched>>,
 }
@@ -44,7 +48,7 @@ impl Instance {
     /// The container of this id.
     pub(crate) fn new(docker: Docker, life: &Life) -> Self {
         let (id, name) = (life.id.clone(), life.name.clone());
-        Self { docker, id, name, end: Arc::default() }
+        Self { docker, id, name, started_at: life.started_at, end: Arc::default() }
     }
 
     /// Waits for the container's end and says how it ended. May be dropped and called again.
@@ -78,11 +82,6 @@ impl Instance {
         Ok(Watched { _stream: stream, ended })
     }
 
-    /// Whether it runs at this moment.
-    pub(crate) async fn is_alive(&self) -> bool {
-        matches!(self.life().await, Ok(Some(life)) if life.status == Status::Running)
-    }
-
     /// How it is; none, if it was removed.
     pub(crate) async fn life(&self) -> Result<Option<Life>, EngineError> {
         // A question that is part of a wait ends with that wait.
@@ -93,19 +92,6 @@ impl Instance {
         }
         let text = reply.success(&self.docker.lives(&[&self.id]))?;
         Ok(life::lives(&text)?.into_iter().next())
-    }
-
-    /// Its last lines.
-    pub(crate) async fn tail(&self, lines: u32) -> Vec<String> {
-        let (_raise, never) = crate::cancel::pair();
-        match capture(&self.docker.logs(lines, &self.id), LOOKING, &never).await {
-            Ok(reply) => {
-                let said: Vec<&str> = reply.stdout.lines().chain(reply.stderr.lines()).collect();
-                let from = said.len().saturating_sub(lines as usize);
-                said[from..].iter().map(|line| (*line).to_owned()).collect()
-            }
-            Err(_) => Vec::new(),
-        }
     }
 }
 
