@@ -82,11 +82,6 @@ impl Instance {
         Ok(Watched { _stream: stream, ended })
     }
 
-    /// Whether it runs at this moment.
-    pub(crate) async fn is_alive(&self) -> bool {
-        matches!(self.life().await, Ok(Some(life)) if life.status == Status::Running)
-    }
-
     /// How it is; none, if it was removed.
     pub(crate) async fn life(&self) -> Result<Option<Life>, EngineError> {
         // A question that is part of a wait ends with that wait.
@@ -97,19 +92,6 @@ impl Instance {
         }
         let text = reply.success(&self.docker.lives(&[&self.id]))?;
         Ok(life::lives(&text)?.into_iter().next())
-    }
-
-    /// Its last lines.
-    pub(crate) async fn tail(&self, lines: u32) -> Vec<String> {
-        let (_raise, never) = crate::cancel::pair();
-        match capture(&self.docker.logs(lines, &self.id), LOOKING, &never).await {
-            Ok(reply) => {
-                let said: Vec<&str> = reply.stdout.lines().chain(reply.stderr.lines()).collect();
-                let from = said.len().saturating_sub(lines as usize);
-                said[from..].iter().map(|line| (*line).to_owned()).collect()
-            }
-            Err(_) => Vec::new(),
-        }
     }
 }
 

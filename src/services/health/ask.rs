@@ -28,6 +28,16 @@ pub(crate) enum Found {
 }
 
 impl Found {
+    /// Whether the answer is the expected one.
+    pub(crate) fn is_content(&self) -> bool {
+        *self == Self::Content
+    }
+
+    /// Whether its time was over before it was answered.
+    pub(crate) fn is_late(&self) -> bool {
+        matches!(self, Self::Nothing(NoAnswer::TimedOut { .. }))
+    }
+
     /// Why it is not content, the same for the same reason.
     pub(crate) fn why(&self) -> String {
         match self {
@@ -46,15 +56,22 @@ impl Found {
     }
 }
 
-/// Asks once, in a thread of its own.
+/// Asks once.
 pub(crate) async fn ask(probe: &Probe, limit: Duration) -> Found {
-    let request = request(probe, limit);
-    let asking = tokio::task::spawn_blocking(move || request.send());
-    match tokio::time::timeout(limit + SLACK, asking).await {
-        Ok(Ok(Ok(answer))) => judge(probe, &answer),
-        Ok(Ok(Err(no_answer))) => Found::Nothing(no_answer),
-        Ok(Err(panicked)) => Found::Nothing(NoAnswer::Broken { reason: panicked.to_string() }),
-        Err(_) => Found::Nothing(NoAnswer::TimedOut { limit }),
+    match sent(request(probe, limit)).await {
+        Ok(answer) => judge(probe, &answer),
+        Err(no_answer) => Found::Nothing(no_answer),
+    }
+}
+
+/// Sends a request, in a thread of its own.
+pub(crate) async fn sent(request: Request) -> Result<Answer, NoAnswer> {
+    let limit = request.limit;
+    let sending = tokio::task::spawn_blocking(move || request.send());
+    match tokio::time::timeout(limit + SLACK, sending).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(panicked)) => Err(NoAnswer::Broken { reason: panicked.to_string() }),
+        Err(_) => Err(NoAnswer::TimedOut { limit }),
     }
 }
 
@@ -137,7 +154,7 @@ fn is_same(found: &Value, expected: &Value) -> bool {
 }
 
 /// The beginning of a text, on one line, without its secrets.
-fn excerpt(text: &str) -> Option<String> {
+pub(crate) fn excerpt(text: &str) -> Option<String> {
     let hidden = hidden_in(text);
     let line = hidden.split_whitespace().collect::<Vec<_>>().join(" ");
     let line: String = line.chars().filter(|c| !c.is_control()).collect();

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::listeners;
+use crate::cancel::Cancel;
 use crate::http::port;
 use crate::services::error::ServiceError;
 use crate::services::service::Service;
@@ -53,11 +54,26 @@ pub(crate) async fn is_silent(service: &Service) -> Result<(), Taken> {
     Ok(())
 }
 
-/// Waits until nobody listens any more.
+/// Waits until nobody listens any more, as it must be after the end of a service.
 ///
 /// # Errors
-/// Who still listens at the end of `limit`.
-pub(crate) async fn wait_until_silent(service: &Service, limit: Duration) -> Result<(), Taken> {
+/// [`ServiceError::NotStopped`] with who still listens at the end of `limit`, or
+/// [`ServiceError::Cancelled`].
+pub(crate) async fn wait_until_silent(
+    service: &Service,
+    limit: Duration,
+    cancel: &Cancel,
+) -> Result<(), ServiceError> {
+    let taken = tokio::select! {
+        biased;
+        signal = cancel.raised() => return Err(ServiceError::Cancelled { signal }),
+        silent = silent_within(service, limit) => silent,
+    };
+    let name = || service.name.clone();
+    taken.map_err(|taken| ServiceError::NotStopped { name: name(), why: taken.to_string() })
+}
+
+async fn silent_within(service: &Service, limit: Duration) -> Result<(), Taken> {
     let began = Instant::now();
     let mut pause = PAUSES.0;
     loop {
@@ -96,6 +112,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::cancel;
     use crate::http::tiny::{Server, hang};
     use crate::services::health::example;
 
@@ -130,10 +147,16 @@ mod tests {
     async fn f21_silence_is_waited_for() {
         let server = Server::always(200, "");
         let service = example(&server.url("/").replace("http://", "http://me:secret@"));
-        let taken = wait_until_silent(&service, Duration::from_millis(100)).await.unwrap_err();
-        assert!(!taken.to_string().contains("secret"), "{taken}");
+        let (raise, cancel) = cancel::pair();
+        let soon = Duration::from_millis(100);
+        let error = wait_until_silent(&service, soon, &cancel).await.unwrap_err().to_string();
+        assert!(error.contains("somebody listens at http://127.0.0.1"), "{error}");
+        assert!(error.contains("pid") && !error.contains("secret"), "{error}");
         let stop = tokio::task::spawn_blocking(move || drop(server));
-        assert_eq!(wait_until_silent(&service, Duration::from_secs(20)).await, Ok(()));
+        wait_until_silent(&service, Duration::from_secs(20), &cancel).await.unwrap();
         stop.await.unwrap();
+        raise.raise(cancel::Signal::Interrupt);
+        let cut = wait_until_silent(&service, Duration::from_secs(20), &cancel).await;
+        assert!(matches!(cut, Err(ServiceError::Cancelled { .. })), "{cut:?}");
     }
 }

@@ -132,8 +132,9 @@ impl<O: Owner, H: FnMut(Heard)> Watch<'_, O, H> {
                 Stage::Ready => left,
             };
             self.attempts += 1;
+            let asked = Instant::now();
             let found = ask(probe, limit).await;
-            if found == Found::Content && self.lives(left).await? {
+            if found.is_content() && self.lives(left).await? {
                 streak += 1;
                 if streak >= wanted {
                     return Ok(());
@@ -141,9 +142,13 @@ impl<O: Owner, H: FnMut(Heard)> Watch<'_, O, H> {
                 pause = health.interval;
             } else {
                 streak = 0;
-                self.not_yet(&found);
+                // One that the end cut off says nothing about the service.
+                let is_cut = limit < health.attempt_timeout && found.is_late();
+                if !is_cut || self.attempts == 1 {
+                    self.not_yet(&found);
+                }
             }
-            tokio::time::sleep(pause.min(left)).await;
+            tokio::time::sleep(pause.min(left.saturating_sub(asked.elapsed()))).await;
             pause = (pause * 2).min(health.interval);
         }
     }
@@ -201,7 +206,7 @@ impl<O: Owner, H: FnMut(Heard)> Watch<'_, O, H> {
     }
 
     fn not_yet(&mut self, found: &Found) {
-        if *found != Found::Content {
+        if !found.is_content() {
             self.say(&found.why());
             self.last = found.in_full();
         }
