@@ -47,6 +47,8 @@ mod runtime;
 #[cfg(feature = "host")]
 mod schema;
 #[cfg(feature = "host")]
+mod service;
+#[cfg(feature = "host")]
 mod settings;
 #[cfg(feature = "host")]
 mod signals;
@@ -98,6 +100,8 @@ enum Command {
     Ps(containers::PsArguments),
     #[cfg(feature = "host")]
     Reap(containers::ReapArguments),
+    #[cfg(feature = "host")]
+    Service(service::Arguments),
     #[cfg(feature = "host")]
     Gpu(gpu::Arguments),
     #[cfg(feature = "host")]
@@ -200,6 +204,8 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Ps(arguments) => containers::ps(&arguments),
         #[cfg(feature = "host")]
         Command::Reap(arguments) => containers::reap(&arguments),
+        #[cfg(feature = "host")]
+        Command::Service(arguments) => service::run(&arguments),
         #[cfg(feature = "host")]
         Command::Gpu(arguments) => gpu::run(&arguments),
         #[cfg(feature = "host")]

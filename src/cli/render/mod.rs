@@ -8,6 +8,7 @@ pub(super) mod gpu;
 mod plan;
 mod progress;
 mod prompt;
+pub(super) mod settings;
 mod summary;
 
 use std::io::Write;
