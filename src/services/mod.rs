@@ -21,6 +21,7 @@ pub(crate) mod health;
 pub(crate) mod journal;
 pub(crate) mod lease;
 pub(crate) mod memory;
+pub(crate) mod native;
 pub(crate) mod note;
 pub(crate) mod permit;
 pub(crate) mod place;
