@@ -106,7 +106,8 @@ fn gpu(line: &str) -> Option<(Option<String>, Gpu)> {
 fn process(line: &str) -> Option<(&str, Process)> {
     let columns: Vec<&str> = line.split(',').map(str::trim).collect();
     let [uuid, pid, memory] = columns[..] else { return None };
-    Some((uuid, Process { pid: pid.parse().ok()?, memory: whole(memory).map(Mebibytes) }))
+    let memory = whole(memory).map(Mebibytes);
+    Some((uuid, Process { pid: pid.parse().ok()?, memory, utilization: None }))
 }
 
 /// `[N/A]`, `[Not Supported]`, `[Insufficient Permissions]`, `N/A` and the like say nothing.
@@ -132,7 +133,8 @@ mod tests {
         assert_eq!(reading.driver.as_deref(), Some("550.54.15"));
         assert_eq!(first.memory.unwrap().used, Mebibytes(1024));
         assert_eq!((first.power, first.utilization, first.mig), (Some(60.25), Some(7), Mig::Off));
-        let process = Process { pid: 4242, memory: Some(Mebibytes(1000)) };
+        let memory = Some(Mebibytes(1000));
+        let process = Process { pid: 4242, memory, utilization: None };
         assert_eq!(first.processes.as_deref(), Some(&[process][..]));
         assert_eq!((second.mig, second.utilization), (Mig::On, None));
         assert_eq!(second.name.as_deref(), Some("A, B"));

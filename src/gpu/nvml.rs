@@ -1,12 +1,13 @@
 //! NVML, the driver's own interface: the only file that names it.
 
 use std::ffi::OsString;
+use std::time::{Duration, SystemTime};
 
 use nvml_wrapper::Device;
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
-use nvml_wrapper::struct_wrappers::device::ProcessInfo;
+use nvml_wrapper::struct_wrappers::device::{ProcessInfo, ProcessUtilizationSample};
 
 use super::error::GpuError;
 use super::memory::Memory;
@@ -16,6 +17,8 @@ use crate::mebibytes::Mebibytes;
 /// The variable that names another library.
 pub(crate) const LIBRARY: &str = "LEM_NVML_LIBRARY";
 const DRIVERS_OWN: &str = "libnvidia-ml.so.1";
+/// How far back a process's use of a GPU counts.
+const LATELY: Duration = Duration::from_secs(2);
 
 /// An open connection to the driver. Opening takes up to a second, so one is kept for many looks.
 #[derive(Debug)]
@@ -159,10 +162,34 @@ fn processes(device: &Device<'_>) -> Result<Option<Vec<Process>>, NvmlError> {
         };
         match found.iter_mut().find(|known| known.pid == process.pid) {
             Some(known) => known.memory = known.memory.max(memory),
-            None => found.push(Process { pid: process.pid, memory }),
+            None => found.push(Process { pid: process.pid, memory, utilization: None }),
+        }
+    }
+    if !found.is_empty() {
+        let samples = samples(device)?;
+        for process in &mut found {
+            process.utilization = samples.as_deref().map(|samples| share(samples, process.pid));
         }
     }
     Ok(Some(found))
+}
+
+/// What processes did lately: those that did nothing have no sample.
+fn samples(device: &Device<'_>) -> Result<Option<Vec<ProcessUtilizationSample>>, NvmlError> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = u64::try_from(now.saturating_sub(LATELY).as_micros()).unwrap_or_default();
+    match device.process_utilization_stats(since) {
+        // Nobody did anything.
+        Err(NvmlError::NotFound) => Ok(Some(Vec::new())),
+        other => figure(other),
+    }
+}
+
+/// The newest of a process's samples.
+fn share(samples: &[ProcessUtilizationSample], pid: u32) -> u32 {
+    let of_it = samples.iter().filter(|sample| sample.pid == pid);
+    let newest = of_it.max_by_key(|sample| sample.timestamp);
+    newest.map_or(0, |sample| sample.sm_util.max(sample.enc_util).max(sample.dec_util))
 }
 
 /// A list that grows while it is asked for is asked for again.

@@ -48,17 +48,24 @@ pub(crate) enum Mig {
 pub(crate) struct Process {
     pub pid: u32,
     pub memory: Option<Mebibytes>,
+    /// Percent of the last seconds in which it computed, encoded or decoded; absent where the
+    /// driver doesn't tell.
+    pub utilization: Option<u32>,
 }
 
 impl Gpu {
-    /// Whether `name` means this GPU: its index, its UUID, or the beginning of that, as CUDA and
-    /// the container toolkit allow.
+    /// Whether `name` means this GPU.
     pub(crate) fn is(&self, name: &str) -> bool {
-        if let Ok(index) = name.parse::<u32>() {
-            return self.index == index;
-        }
-        let uuid = self.uuid.as_deref().unwrap_or_default();
-        name.len() > "GPU-".len() && uuid.starts_with(name)
+        is_meant(name, self.index, self.uuid.as_deref())
+    }
+}
+
+/// Whether `name` means a GPU: by its index, its UUID, or the beginning of that, as CUDA and the
+/// container toolkit allow.
+pub(crate) fn is_meant(name: &str, index: u32, uuid: Option<&str>) -> bool {
+    match name.parse::<u32>() {
+        Ok(number) => number == index,
+        Err(_) => name.len() > "GPU-".len() && uuid.unwrap_or_default().starts_with(name),
     }
 }
 

@@ -33,10 +33,13 @@ pub(crate) enum ServiceError {
         "service `{name}` needs {need} on GPU {gpu}, with {headroom} to spare, and all of it is {total}"
     )]
     TooLarge { name: String, need: Mebibytes, headroom: Mebibytes, gpu: String, total: Mebibytes },
-    #[error("service `{name}` needs {need} on GPU {gpu}, where {free} could be free at most")]
+    #[error(
+        "service `{name}` needs {need} on GPU {gpu}, with {headroom} to spare, where {free} could be free at most"
+    )]
     DoesNotFit {
         name: String,
         need: Mebibytes,
+        headroom: Mebibytes,
         gpu: String,
         free: Mebibytes,
         blockers: Vec<Blocker>,

@@ -22,13 +22,17 @@ fn uses(scene: &Scene, fake: &FakeGpu, mib: u64) {
 #[test]
 fn a_native_server_takes_its_memory_while_it_loads_and_gives_it_back_at_its_end() {
     let (scene, fake) = (Scene::without_containers(), FakeGpu::idle(1));
-    let server = ModelServer::new("a").on(&fake, 0, 9000).with("--load 500ms");
+    let server = ModelServer::new("a").on(&fake, 0, 9000);
+    let server = server.with("--load 500ms --utilization 35");
     let started = server.start();
     assert_eq!(server.answers(), started.0.id());
     server.loads();
     let loaded = gpu(&scene, &fake);
     assert_eq!(loaded["memory"]["used_mib"], 9600);
     assert_eq!(loaded["processes"][0]["pid"], started.0.id());
+    assert_eq!(loaded["processes"][0]["utilization_percent"], 35);
+    fake.fail("nvmlDeviceGetProcessUtilization", Some(3));
+    assert_eq!(gpu(&scene, &fake)["processes"][0]["utilization_percent"], Value::Null);
     // A kill leaves no time to give anything back.
     drop(started);
     let after = gpu(&scene, &fake);

@@ -75,8 +75,8 @@ fn a_process_in_a_container_is_shown_with_the_containers_name() {
     let process = &document(&fake)["gpus"][0]["processes"][0];
     let name = container.name.as_str();
     let expected = json!({
-        "pid": pid, "name": "sleep", "memory_mib": null, "container": name,
-        "container_id": container.id,
+        "pid": pid, "name": "sleep", "memory_mib": null, "utilization_percent": 0,
+        "container": name, "container_id": container.id,
     });
     assert_eq!(process, &expected);
     assert!(lem(&fake, &[]).expect(0).stdout.contains(name));

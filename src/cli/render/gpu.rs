@@ -68,6 +68,7 @@ struct Process {
     pid: u32,
     name: Option<String>,
     memory_mib: Option<u64>,
+    utilization_percent: Option<u32>,
     container: Option<String>,
     container_id: Option<String>,
 }
@@ -85,6 +86,7 @@ impl Machine {
                 pid: process.pid,
                 name: identity.name,
                 memory_mib: process.memory.map(|memory| memory.0),
+                utilization_percent: process.utilization,
                 container: identity.container.as_ref().and_then(|id| names.get(id)).cloned(),
                 container_id: identity.container,
             }
