@@ -86,7 +86,7 @@ fn short(container: &str) -> &str {
 pub(crate) fn measured(
     reading: Option<&Reading>,
     members: &[Member],
-    identify: impl Fn(u32) -> Identity,
+    who: impl Fn(u32) -> Identity,
 ) -> Measured {
     let mut found = Measured::default();
     for member in members {
@@ -95,19 +95,19 @@ pub(crate) fn measured(
         found.services.insert(member.name.clone(), Held { shares, computes: false });
     }
     for gpu in reading.into_iter().flat_map(|reading| &reading.gpus) {
-        found.count(gpu, members, &identify);
+        found.count(gpu, members, &who);
     }
     found
 }
 
 impl Measured {
-    fn count(&mut self, gpu: &Gpu, members: &[Member], identify: impl Fn(u32) -> Identity) {
+    fn count(&mut self, gpu: &Gpu, members: &[Member], who: impl Fn(u32) -> Identity) {
         let key = key(gpu);
         // Of processes whose memory or whose identity is not told, only all of it is known.
         let mut blind = gpu.processes.is_none();
         let mut told = 0;
         for process in gpu.processes.iter().flatten() {
-            let identity = identify(process.pid);
+            let identity = who(process.pid);
             let owner = members.iter().find(|member| member.lives.have(process.pid, &identity));
             let anonymous = owner.is_none() && identity == Identity::default();
             blind |= process.memory.is_none() || anonymous;

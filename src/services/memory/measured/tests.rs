@@ -1,3 +1,5 @@
+//! Who holds what, as a driver may tell it.
+
 use super::*;
 use crate::gpu::memory::Memory;
 use crate::gpu::reading::Mig;
