@@ -41,10 +41,7 @@ pub(crate) enum Event {
         escalated: bool,
     },
     /// Memory is back.
-    Recovered {
-        free: BTreeMap<String, Mebibytes>,
-        took: Duration,
-    },
+    Recovered { service: String, took: Duration },
     Starting {
         service: String,
         attempt: u32,

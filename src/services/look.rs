@@ -33,7 +33,7 @@ use crate::mebibytes::Mebibytes;
 #[derive(Debug)]
 pub(crate) struct Seen {
     services: BTreeMap<String, Glance>,
-    sights: BTreeMap<String, Sight>,
+    sights: BTreeMap<String, plan::Sight>,
     pub cards: Cards,
     /// Why nothing is known of the GPUs, where something should be.
     pub trouble: Option<ServiceError>,

@@ -47,6 +47,21 @@ impl Machine {
         Ok(Self { registry, connection, lookout, places, cancel })
     }
 
+    /// The services of these names, each once; of no names, all.
+    pub(crate) fn chosen(&self, names: &[String]) -> Result<Vec<String>, ServiceError> {
+        if names.is_empty() {
+            return Ok(self.registry.services.keys().cloned().collect());
+        }
+        let mut chosen: Vec<String> = Vec::new();
+        for name in names {
+            let service = self.registry.get(name)?;
+            if !chosen.contains(&service.name) {
+                chosen.push(service.name.clone());
+            }
+        }
+        Ok(chosen)
+    }
+
     /// The claim of who starts or stops a service.
     pub(crate) fn claim(&self, service: &Service) -> Claim {
         let lock = self.places.service(service).join("permit.lock");

@@ -86,7 +86,7 @@ pub(in crate::cli) fn stats(all: &[(String, Stats)]) {
 
 fn plain() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table
 }
 

@@ -64,10 +64,10 @@ struct How {
 
 /// Runs `lem service ensure`.
 pub(super) fn ensure(arguments: &EnsureArguments) -> ExitCode {
-    bring(&arguments.how, |_| {
+    bring(&arguments.how, |machine| {
         Ok(Wish {
             verb: Verb::Ensure,
-            names: arguments.names.clone(),
+            names: machine.chosen(&arguments.names)?,
             phase: None,
             preempt: arguments.how.preempt,
             recreate: arguments.recreate,
@@ -119,7 +119,7 @@ fn bring(how: &How, wish: impl FnOnce(&Machine) -> Result<Wish, ServiceError>) -
             }
             return Ok(exit::DONE);
         }
-        let mut timeline = show::Timeline::new();
+        let timeline = show::Timeline::new();
         let (report, done) = perform::fulfil(&order, &mut |event| timeline.show(&event)).await;
         let failure = done.as_ref().err();
         if manner.json {

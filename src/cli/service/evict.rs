@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         let machine = Machine::open(registry, purpose, cancel).await?;
         let names = match arguments.idle {
             Some(idle) => idle_for(&machine, idle.0).await?,
-            None => machine.registry.chosen(&arguments.names)?,
+            None => machine.chosen(&arguments.names)?,
         };
         if manner.dry_run {
             if manner.json {

@@ -53,7 +53,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
         let machine = Machine::open(registry, Purpose::Acting, cancel).await?;
         let wish = Wish {
             verb: Verb::Lease,
-            names: machine.registry.chosen(&arguments.needs)?,
+            names: machine.chosen(&arguments.needs)?,
             phase: None,
             preempt: arguments.preempt,
             recreate: false,

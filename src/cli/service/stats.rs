@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let registry = arguments.place.registry.as_deref();
         let machine = Machine::open(registry, Purpose::Looking, cancel).await?;
-        let names = machine.registry.chosen(&arguments.names)?;
+        let names = machine.chosen(&arguments.names)?;
         let mut counted = Counted::default();
         let place = &machine.registry.place;
         journal::read(&machine.places.journal(), |entry| {

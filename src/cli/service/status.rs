@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let registry = arguments.place.registry.as_deref();
         let machine = Machine::open(registry, Purpose::Looking, cancel).await?;
-        let names = machine.registry.chosen(&arguments.names)?;
+        let names = machine.chosen(&arguments.names)?;
         let seen = Seen::look(&machine, None, &names).await?;
         show::warnings(&machine.registry.warnings);
         show::warnings(&seen.warnings);
@@ -108,7 +108,7 @@ fn row(machine: &Machine, service: &Service, seen: &Seen) -> Row {
     };
     let (mut pid, mut container, mut container_id) = (None, None, None);
     match glance.and_then(|glance| glance.instance.as_ref()) {
-        Some(Instance::Native(native)) => pid = native.pid(),
+        Some(Instance::Native(native)) => pid = Some(native.pid()),
         Some(Instance::Container(it)) => {
             (container, container_id) = (Some(it.name.clone()), Some(it.id.clone()));
         }

@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         let machine = Machine::open(registry, purpose, cancel).await?;
         let halt = Halt {
             machine: &machine,
-            names: machine.registry.chosen(&arguments.names)?,
+            names: machine.chosen(&arguments.names)?,
             force: arguments.force,
             grace: arguments.grace.map(|grace| grace.0),
             cascade: arguments.cascade || arguments.all,

@@ -6,6 +6,7 @@
 
 pub(crate) mod halt;
 pub(crate) mod leases;
+pub(crate) mod release;
 pub(crate) mod start;
 mod stop;
 mod undo;
@@ -274,7 +275,7 @@ impl Order<'_> {
         };
         let error = result.as_ref().err().map(ToString::to_string);
         let seconds = begun.elapsed().as_secs_f64();
-        let from = seen.word(&service.name);
+        let from = seen.state(service).word();
         let to = match (act, outcome) {
             (Act::Stop, Outcome::Done) => "stopped",
             (Act::Stop, _) => "stopping",

@@ -177,9 +177,9 @@ pub(crate) async fn until_healthy(
 }
 
 async fn launch(machine: &Machine, service: &Service) -> Result<Instance, ServiceError> {
-    if let Kind::Native(native) = &service.kind {
+    if service.is_native() {
         let folder = machine.places.service(service);
-        return Ok(Instance::Native(native::start(service, native, &folder)?));
+        return Ok(Instance::Native(native::start(service, &folder)?));
     }
     let engine = machine.connection.engine(&machine.cancel).await?;
     let mut looked =

@@ -78,7 +78,7 @@ pub(super) async fn end(
     match instance {
         Instance::Container(container) => container::stop(container, service, cancel).await,
         Instance::Native(native) => {
-            native::stop(native, service, service.stop.after_grace, cancel).await
+            native::stop(native, service, cancel).await
         },
     }
 }
