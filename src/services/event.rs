@@ -1,6 +1,5 @@
 //! What happens while services are started and stopped, for those who show it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::mebibytes::Mebibytes;
@@ -42,10 +41,7 @@ pub(crate) enum Event {
         escalated: bool,
     },
     /// Memory is back.
-    Recovered {
-        free: BTreeMap<String, Mebibytes>,
-        took: Duration,
-    },
+    Recovered { service: String, took: Duration },
     Starting {
         service: String,
         attempt: u32,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::engine::compose::Project;
 use crate::mebibytes::Mebibytes;
@@ -222,5 +223,14 @@ impl Service {
     /// Whether it can live without a Docker engine.
     pub(crate) fn is_native(&self) -> bool {
         matches!(self.kind, Kind::Native(_))
+    }
+
+    /// What a native service is started with, as text that is the same for the same settings; the
+    /// settings of containers are Compose's to compare.
+    pub(crate) fn fingerprint(&self) -> String {
+        let Kind::Native(native) = &self.kind else { return String::new() };
+        let said = format!("{:?}", (&native.start, &native.directory, &native.environment));
+        let hash = Sha256::digest(said.as_bytes());
+        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -9,6 +9,7 @@ use std::io::Read;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use procfs::Current;
 use procfs::process::{Process as Entry, Stat, all_processes};
 
 /// `/proc` can't be listed.
@@ -27,6 +28,26 @@ pub(crate) struct Identity {
     pub(crate) started: u64,
 }
 
+impl Identity {
+    /// The process that has this number now, if there is one and it is no zombie.
+    #[cfg(feature = "host")]
+    pub(crate) fn of_living(pid: Pid) -> Option<Self> {
+        Seen::living(Entry::new(pid.as_raw()).ok()?).map(|seen| seen.process().id)
+    }
+
+    /// The process that has this number now, be it a zombie.
+    #[cfg(feature = "host")]
+    pub(crate) fn of(pid: Pid) -> Option<Self> {
+        Some(Process::of(&Entry::new(pid.as_raw()).ok()?.stat().ok()?).id)
+    }
+
+    /// Whether it lives: a zombie does not, nor does one whose number is another's by now.
+    #[cfg(feature = "host")]
+    pub(crate) fn is_alive(self) -> bool {
+        Self::of_living(self.pid) == Some(self)
+    }
+}
+
 /// A living process.
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
@@ -38,7 +59,7 @@ pub(crate) struct Process {
 
 /// A living process and the way to ask for more about it.
 pub(crate) struct Seen {
-    pub(crate) process: Process,
+    stat: Stat,
     entry: Entry,
 }
 
@@ -53,7 +74,17 @@ impl Seen {
         let stat = entry.stat().ok()?;
         // A main thread that ended before the others looks like a zombie, but with threads.
         let is_gone = matches!(stat.state, 'Z' | 'X' | 'x') && stat.num_threads <= 1;
-        (!is_gone).then(|| Self { process: Process::of(&stat), entry })
+        (!is_gone).then_some(Self { stat, entry })
+    }
+
+    pub(crate) fn process(&self) -> Process {
+        Process::of(&self.stat)
+    }
+
+    /// The session that it is in.
+    #[cfg(feature = "host")]
+    pub(crate) fn session(&self) -> Pid {
+        Pid::from_raw(self.stat.session)
     }
 
     /// Whether the environment has exactly this entry. Read as bytes: an environment need not be
@@ -62,11 +93,48 @@ impl Seen {
     /// No for a process whose environment can't be read (it is another user's, and we have no
     /// privilege) or that has overwritten it.
     pub(crate) fn carries(&self, variable: &[u8]) -> bool {
+        self.environment().split(|byte| *byte == 0).any(|entry| entry == variable)
+    }
+
+    /// The first value of a variable in its environment, with the same limits.
+    #[cfg(feature = "host")]
+    pub(crate) fn value_of(&self, name: &str) -> Option<Vec<u8>> {
+        let environment = self.environment();
+        let mut entries = environment.split(|byte| *byte == 0);
+        entries
+            .find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+            .map(Vec::from)
+    }
+
+    /// Whether its standard output or error is this file, by device and inode. No where that can't
+    /// be seen.
+    #[cfg(feature = "host")]
+    pub(crate) fn writes_to(&self, file: (u64, u64)) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        // What `/proc` shows as a link leads to the open file itself, also to one without a name.
+        let is_it = |number| {
+            let path = format!("/proc/{}/fd/{number}", self.stat.pid);
+            std::fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == file)
+        };
+        is_it(1) || is_it(2)
+    }
+
+    /// Whether it is in a control group (version 2) of this name, or in one below.
+    #[cfg(feature = "host")]
+    pub(crate) fn is_in_group(&self, name: &str) -> bool {
+        self.entry.cgroups().is_ok_and(|groups| {
+            let is_in = |path: &str| path.split('/').any(|part| part == name);
+            groups.0.iter().any(|group| group.hierarchy == 0 && is_in(&group.pathname))
+        })
+    }
+
+    fn environment(&self) -> Vec<u8> {
         let mut environment = Vec::new();
-        self.entry
-            .open_relative("environ")
-            .is_ok_and(|mut file| file.read_to_end(&mut environment).is_ok())
-            && environment.split(|byte| *byte == 0).any(|entry| entry == variable)
+        let file = self.entry.open_relative("environ");
+        match file.map(|mut file| file.read_to_end(&mut environment)) {
+            Ok(Ok(_)) => environment,
+            _ => Vec::new(),
+        }
     }
 
     /// Whether this is a `lem kill`.
@@ -95,6 +163,16 @@ pub(crate) fn own_line() -> HashSet<Pid> {
 fn parent(pid: Pid) -> Option<Pid> {
     let parent = Entry::new(pid.as_raw()).ok()?.stat().ok()?.ppid;
     (parent > 0).then(|| Pid::from_raw(parent))
+}
+
+/// Clock ticks since boot, as processes tell when they started; none have started so late where
+/// nobody knows.
+pub(crate) fn ticks() -> u64 {
+    let uptime = procfs::Uptime::current().map(|it| it.uptime_duration());
+    uptime.map_or(u64::MAX, |uptime| {
+        let ticks = u128::from(procfs::ticks_per_second());
+        u64::try_from(uptime.as_millis() * ticks / 1000).unwrap_or(u64::MAX)
+    })
 }
 
 /// Whether this process inherited the signal as ignored.
