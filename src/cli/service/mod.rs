@@ -4,8 +4,8 @@ mod arguments;
 mod bring;
 mod evict;
 mod lease;
-mod status;
 mod stats;
+mod status;
 mod stop;
 
 use std::process::ExitCode;

@@ -159,9 +159,7 @@ impl Order<'_> {
             let service = self.machine.registry.get(step.service())?;
             claims.insert(self.machine.claim(service));
             if let Step::Start { .. } = step {
-                claims.extend(
-                    seen.gpus_of(service).iter().map(|gpu| self.machine.claim_gpu(gpu)),
-                );
+                claims.extend(seen.gpus_of(service).iter().map(|gpu| self.machine.claim_gpu(gpu)));
             }
         }
         Ok(claims)
