@@ -25,6 +25,7 @@ pub(crate) mod native;
 pub(crate) mod note;
 pub(crate) mod permit;
 pub(crate) mod place;
+pub(crate) mod registry;
 pub(crate) mod service;
 pub(crate) mod state;
 pub(crate) mod stats;
