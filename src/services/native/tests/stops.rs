@@ -22,6 +22,20 @@ async fn what_forks_changes_its_session_and_ignores_its_signal_is_gone_after_a_k
 }
 
 #[tokio::test]
+async fn a_process_that_forks_away_from_every_look_is_caught() {
+    let place = Place::of("sh ./hop & exit 0").with(|native| native.life = Life::Daemon);
+    std::fs::write(place.path("hop"), "trap '' TERM\necho hop >>hops\nsh ./hop &\n").unwrap();
+    let hops = || std::fs::metadata(place.path("hops")).map_or(0, |file| file.len());
+    let instance = place.start().unwrap();
+    eventually("it hops", || (hops() > 40).then_some(()));
+    place.stop(&instance, AfterGrace::Kill).await.unwrap();
+    let at_end = hops();
+    tokio::time::sleep(SECOND / 5).await;
+    assert_eq!(hops(), at_end);
+    place.is_over();
+}
+
+#[tokio::test]
 async fn a_control_group_holds_also_what_shows_no_sign_at_all() {
     let Some(group) = cgroup::make("test-of-what-is-possible") else {
         // Nobody gave this user a part of the hierarchy.
