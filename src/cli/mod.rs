@@ -103,6 +103,12 @@ enum Command {
     #[cfg(feature = "host")]
     Service(service::Arguments),
     #[cfg(feature = "host")]
+    Switch(service::SwitchArguments),
+    #[cfg(feature = "host")]
+    Phase(service::PhaseArguments),
+    #[cfg(feature = "host")]
+    Lock(service::LockArguments),
+    #[cfg(feature = "host")]
     Gpu(gpu::Arguments),
     #[cfg(feature = "host")]
     Config(Box<config::Arguments>),
@@ -206,6 +212,12 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Reap(arguments) => containers::reap(&arguments),
         #[cfg(feature = "host")]
         Command::Service(arguments) => service::run(&arguments),
+        #[cfg(feature = "host")]
+        Command::Switch(arguments) => service::switch(&arguments),
+        #[cfg(feature = "host")]
+        Command::Phase(arguments) => service::phase(&arguments),
+        #[cfg(feature = "host")]
+        Command::Lock(arguments) => service::lock(&arguments),
         #[cfg(feature = "host")]
         Command::Gpu(arguments) => gpu::run(&arguments),
         #[cfg(feature = "host")]

@@ -1,10 +1,10 @@
 //! `lem service check`: the registry as it is understood, or what is wrong with it.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::arguments::Where;
 use crate::cancel::Cancel;
 use crate::cli::exit;
 use crate::cli::render::{self, settings};
@@ -19,18 +19,17 @@ use crate::services::registry;
 /// registry that makes no sense is exit code 2, and its file and line are named.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The registry, instead of the `services.yaml` here or above
-    #[arg(long, value_name = "FILE", env = "LEM_SERVICES")]
-    registry: Option<PathBuf>,
     /// One JSON object on standard output
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    place: Where,
 }
 
 /// Runs `lem service check`.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
-        let named = arguments.registry.as_deref();
+        let named = arguments.place.registry.as_deref();
         let registry = registry::load(named, &Connection::default(), cancel).await?;
         if arguments.json {
             render::json(&settings::document(&registry));
