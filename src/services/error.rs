@@ -102,6 +102,8 @@ pub(crate) enum ServiceError {
     NoImage { name: String, image: String },
     #[error("service `{name}` can't be started")]
     NotStarted { name: String, source: std::io::Error },
+    #[error("`{command}` can't be started")]
+    NoCommand { command: String, source: std::io::Error },
     #[error("`{}` can't be used", path.display())]
     State { path: PathBuf, source: std::io::Error },
     #[error("the processes of service `{name}` can't be seen")]

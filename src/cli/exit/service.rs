@@ -38,6 +38,8 @@ impl Failure for ServiceError {
             | E::NoImage { .. }
             | E::Unseen { .. }
             | E::State { .. } => MACHINE,
+            E::NoCommand { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 127,
+            E::NoCommand { .. } => 126,
             E::Engine(error) => engine(error),
             E::Gpu(error) => gpu(error),
             E::Cancelled { signal } => signal.exit_code(),
@@ -118,6 +120,7 @@ impl Failure for ServiceError {
             | E::Unusable { .. }
             | E::NotRecovered { .. }
             | E::State { .. }
+            | E::NoCommand { .. }
             | E::Unseen { .. }
             | E::Cancelled { .. } => return None,
         };

@@ -21,11 +21,10 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use how::How;
 pub(crate) use instance::Instance;
 pub(crate) use look::{Looked, look};
 pub(crate) use start::start;
-pub(crate) use stop::{Stopped, stop};
+pub(crate) use stop::stop;
 
 /// The environment variable that marks every process of a service with the id of its start.
 const MARKER: &str = "LEM_SERVICE_ID";

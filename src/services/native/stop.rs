@@ -17,19 +17,12 @@ use crate::cancel::Cancel;
 use crate::process_tree::{self as tree, Ending, Manner, Pidfd, Progress, Survivors, own_line};
 use crate::services::error::ServiceError;
 use crate::services::service::{AfterGrace, Kind, Native, Service};
+use crate::services::stopped::Stopped;
 
 /// What the command that stops a service said, beside the service's own output.
 const STOP_LOG: &str = "stop.log";
 /// How often it is looked what a stop command has achieved.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// A stop that succeeded: nothing is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stopped {
-    /// Whether it took a KILL.
-    pub escalated: bool,
-    pub took: Duration,
-}
 
 /// Stops a service with all of its processes. The first wish to end lem changes nothing, since half
 /// of a stop is worth nothing; a user who insists gets a KILL at once.

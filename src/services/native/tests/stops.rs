@@ -1,7 +1,5 @@
 //! F20, F21, F22, F32: a stop ends everything that belongs to the service, and nothing else.
 
-use nix::sys::signal::Signal;
-
 use super::super::cgroup;
 use super::*;
 
