@@ -125,6 +125,8 @@ pub(crate) enum Limit {
     Attempts,
     /// `health.stall_timeout`.
     Stall,
+    /// What the user said for this wait.
+    Asked,
 }
 
 impl Limit {
@@ -134,6 +136,7 @@ impl Limit {
             Self::Timeout => "health.timeout",
             Self::Attempts => "health.max_attempts",
             Self::Stall => "health.stall_timeout",
+            Self::Asked => "--timeout",
         }
     }
 }

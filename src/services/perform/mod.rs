@@ -4,6 +4,7 @@
 //! which claims to take; with them, everything is looked at and planned again, and where that plan
 //! needs other claims, these are given back and it begins anew.
 
+pub(crate) mod attend;
 pub(crate) mod halt;
 pub(crate) mod leases;
 pub(crate) mod release;
@@ -159,9 +160,7 @@ impl Order<'_> {
             let service = self.machine.registry.get(step.service())?;
             claims.insert(self.machine.claim(service));
             if let Step::Start { .. } = step {
-                claims.extend(
-                    seen.gpus_of(service).iter().map(|gpu| self.machine.claim_gpu(gpu)),
-                );
+                claims.extend(seen.gpus_of(service).iter().map(|gpu| self.machine.claim_gpu(gpu)));
             }
         }
         Ok(claims)

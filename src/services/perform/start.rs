@@ -13,10 +13,10 @@ use crate::services::error::ServiceError;
 use crate::services::event::{Event, Tell};
 use crate::services::health::{self, Heard, Owner};
 use crate::services::instance::Instance;
+use crate::services::look::Room;
 use crate::services::machine::Machine;
 use crate::services::memory::recovery;
 use crate::services::note::{self, Doing, Failed, Started};
-use crate::services::look::Room;
 use crate::services::service::{AfterGrace, Kind, Retry, Service};
 use crate::services::{container, native};
 
@@ -111,6 +111,7 @@ async fn once(
     let name = &service.name;
     let begun = Instant::now();
     if let Err(taken) = health::silence::is_silent(service).await {
+        let taken = taken.with_container(&machine.connection, &machine.cancel).await;
         return Err(taken.before_start(service));
     }
     if let Some(room) = room {
@@ -168,11 +169,7 @@ pub(crate) async fn until_healthy(
         tell(Event::NotYet { service: name.clone(), says });
     })
     .await?;
-    tell(Event::Healthy {
-        service: name.clone(),
-        took: healthy.waited,
-        probes: healthy.attempts,
-    });
+    tell(Event::Healthy { service: name.clone(), took: healthy.waited, probes: healthy.attempts });
     Ok(())
 }
 
@@ -182,8 +179,7 @@ async fn launch(machine: &Machine, service: &Service) -> Result<Instance, Servic
         return Ok(Instance::Native(native::start(service, &folder)?));
     }
     let engine = machine.connection.engine(&machine.cancel).await?;
-    let mut looked =
-        container::look(engine, std::iter::once(service), &machine.cancel).await?;
+    let mut looked = container::look(engine, std::iter::once(service), &machine.cancel).await?;
     let found = looked.remove(&service.name).unwrap_or(container::Looked::Absent);
     let existing = Existing::BroughtUpToDate;
     let started = container::start(engine, service, &found, existing, &machine.cancel).await?;
