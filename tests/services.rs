@@ -1,0 +1,15 @@
+//! GPU services through `lem`: what runs and what it holds, seen from outside.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts and waits for what it tests"
+)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "services/memory.rs"]
+mod memory;
