@@ -4,13 +4,14 @@
 //! so that one that forks without end can be dealt with before it has forked again; and who must
 //! be sure that none is left scans again.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io::Read;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
-use procfs::Current;
-use procfs::process::{Process as Entry, Stat, all_processes};
+use procfs::process::{Process as Entry, Stat};
 
 /// `/proc` can't be listed.
 #[derive(Debug, thiserror::Error)]
@@ -63,10 +64,36 @@ pub(crate) struct Seen {
     entry: Entry,
 }
 
-/// All living processes, those with lower numbers first.
+/// How often a scan goes back to what has begun since it looked. A process that lives no longer than
+/// the rest of the scan takes, and leaves another one, would never be seen; a machine that starts
+/// programs all the time would never be done with.
+const LATECOMERS: usize = 20;
+
+/// All living processes, those with lower numbers first, and then those that began meanwhile.
 pub(crate) fn scan() -> Result<impl Iterator<Item = Seen>, ScanError> {
+    let mut listed = HashSet::new();
+    let mut queue = unlisted(&mut listed)?;
+    let mut looks = LATECOMERS;
+    let next = move || {
+        while queue.is_empty() && looks > 0 {
+            looks -= 1;
+            queue = unlisted(&mut listed).ok()?;
+            if queue.is_empty() {
+                return None;
+            }
+        }
+        queue.pop_front()
+    };
     // An entry that fails ended while it was read.
-    Ok(all_processes()?.flatten().filter_map(Seen::living))
+    let living = |pid: i32| Seen::living(Entry::new(pid).ok()?);
+    Ok(std::iter::from_fn(next).filter_map(living))
+}
+
+/// The numbers in `/proc` that are not listed yet.
+fn unlisted(listed: &mut HashSet<i32>) -> Result<VecDeque<i32>, ScanError> {
+    let entries = std::fs::read_dir("/proc").map_err(procfs::ProcError::from)?;
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Ok(numbers.filter(|pid| listed.insert(*pid)).collect())
 }
 
 impl Seen {
@@ -168,7 +195,8 @@ fn parent(pid: Pid) -> Option<Pid> {
 /// Clock ticks since boot, as processes tell when they started; none have started so late where
 /// nobody knows.
 pub(crate) fn ticks() -> u64 {
-    let uptime = procfs::Uptime::current().map(|it| it.uptime_duration());
+    // Not the uptime of `/proc`, which in some containers is the container's.
+    let uptime = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from);
     uptime.map_or(u64::MAX, |uptime| {
         let ticks = u128::from(procfs::ticks_per_second());
         u64::try_from(uptime.as_millis() * ticks / 1000).unwrap_or(u64::MAX)

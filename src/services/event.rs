@@ -41,7 +41,10 @@ pub(crate) enum Event {
         escalated: bool,
     },
     /// Memory is back.
-    Recovered { service: String, took: Duration },
+    Recovered {
+        service: String,
+        took: Duration,
+    },
     Starting {
         service: String,
         attempt: u32,

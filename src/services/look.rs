@@ -1,28 +1,30 @@
 //! How everything is now: from docker, `/proc`, the GPUs and the services themselves, asked at
 //! once and remembered by nobody.
 
+mod ask;
+mod glance;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+pub(crate) use self::glance::Glance;
 use super::container::{self, Looked};
 use super::error::ServiceError;
-use super::health::pulse::{self, Pulse};
+use super::health::pulse::Pulse;
 use super::instance::Instance;
 use super::machine::Machine;
 use super::memory::card::{self, Cards, Sight};
 use super::memory::eviction::{Ask, Bar};
 use super::memory::measured::{self, Lives, Measured, Member};
-use super::note::{self, Note};
+use super::note;
 use super::plan::{self, View};
 use super::registry::{Budget, Registry};
 use super::service::Service;
 use super::state::{Doing, Life, Signs, State, Voice};
-use super::{lease, native, permit};
-use crate::cancel::Cancel;
+use super::{lease, permit};
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
-use crate::engine::life::{Checked, Status};
 use crate::gpu::error::GpuError;
 use crate::gpu::processes::identity;
 use crate::gpu::reading::Reading;
@@ -54,53 +56,6 @@ pub(crate) struct Room {
     pub staying: Vec<Member>,
 }
 
-/// How one service is.
-#[derive(Debug)]
-pub(crate) struct Glance {
-    pub life: Life,
-    /// What runs of it, or what is left of it.
-    pub instance: Option<Instance>,
-    /// Since when it runs.
-    pub since: Option<Timestamp>,
-    /// How it is not, where there is more to say than a word.
-    pub detail: Option<String>,
-    /// What it answers, where it was asked.
-    pub pulse: Option<Pulse>,
-    /// What its container's own healthcheck says.
-    pub checked: Option<Checked>,
-    pub stale: bool,
-    pub leases: Vec<Holder>,
-    /// Who acts on it.
-    pub holder: Option<Holder>,
-    pub note: Note,
-}
-
-impl Glance {
-    fn nothing(life: Life) -> Self {
-        Self {
-            life,
-            instance: None,
-            since: None,
-            detail: None,
-            pulse: None,
-            checked: None,
-            stale: false,
-            leases: Vec::new(),
-            holder: None,
-            note: Note::default(),
-        }
-    }
-
-    /// Whether it is as healthy as it can tell.
-    pub(crate) fn is_healthy(&self) -> bool {
-        let checked = matches!(self.checked, None | Some(Checked::Healthy));
-        match &self.pulse {
-            Some(Pulse::Unprobed) | None => checked,
-            Some(pulse) => *pulse == Pulse::Healthy,
-        }
-    }
-}
-
 impl Seen {
     /// Looks at these services, or at all, and asks those of `asked` how they are.
     pub(crate) async fn look(
@@ -125,8 +80,8 @@ impl Seen {
         let mut glances = BTreeMap::new();
         for service in &services {
             let mut glance = match (service.is_native(), lives.remove(&service.name)) {
-                (true, _) => of_native(service, machine),
-                (false, Some(looked)) => of_container(engine, &looked),
+                (true, _) => glance::of_native(service, machine),
+                (false, Some(looked)) => glance::of_container(engine, &looked),
                 (false, None) => Glance::nothing(Life::Unseen),
             };
             let folder = machine.places.service(service);
@@ -135,19 +90,19 @@ impl Seen {
             glance.note = note::read(&folder);
             glances.insert(service.name.clone(), glance);
         }
-        ask(machine, &services, asked, &mut glances).await;
-        Self::of(machine, glances, reading, warnings)
+        ask::ask(machine, &services, asked, &mut glances).await;
+        Self::of(machine, glances, reading.as_ref(), warnings)
     }
 
     fn of(
         machine: &Machine,
         services: BTreeMap<String, Glance>,
-        reading: Result<Reading, GpuError>,
+        reading: Result<&Reading, &GpuError>,
         mut warnings: Vec<String>,
     ) -> Result<Self, ServiceError> {
         let registry = &machine.registry;
         let choices = || registry.services.values().map(|service| &service.gpus);
-        let (cards, trouble) = match Cards::of(reading.as_ref(), &registry.budget, choices()) {
+        let (cards, trouble) = match Cards::of(reading, &registry.budget, choices()) {
             Ok(cards) => (cards, None),
             Err(error) => {
                 warnings.push(format!("the GPUs can't be seen: {error}"));
@@ -155,7 +110,7 @@ impl Seen {
                 (blind, Some(error))
             }
         };
-        if let (Sight::Nothing, Err(error), None) = (cards.sight, &reading, &trouble)
+        if let (Sight::Nothing, Err(error), None) = (cards.sight, reading, &trouble)
             && registry.services.values().any(|service| service.need > Mebibytes(0))
         {
             warnings.push(format!(
@@ -168,7 +123,7 @@ impl Seen {
             let Some(instance) = &glance.instance else { continue };
             members.push(member(&cards, registry.get(name)?, instance));
         }
-        let measured = measured::measured(reading.as_ref().ok(), &members, identity);
+        let measured = measured::measured(reading.ok(), &members, identity);
         let sights = services.iter().map(|(name, glance)| {
             let service = registry.services.get(name);
             let folder = service.map(|service| machine.places.service(service));
@@ -185,7 +140,7 @@ impl Seen {
             (name.clone(), sight)
         });
         let sights = sights.collect();
-        let used = reading.as_ref().ok().map(used_of).unwrap_or_default();
+        let used = reading.ok().map(used_of).unwrap_or_default();
         Ok(Self { services, sights, cards, trouble, measured, members, used, warnings })
     }
 
@@ -351,111 +306,4 @@ async fn read_gpus(machine: &Machine, services: &[&Service]) -> Result<Reading, 
 pub(super) fn used_of(reading: &Reading) -> BTreeMap<String, u64> {
     let used = reading.gpus.iter().filter_map(|gpu| Some((card::key(gpu), gpu.memory?.used.0)));
     used.collect()
-}
-
-fn of_native(service: &Service, machine: &Machine) -> Glance {
-    match native::look(&service.name, &machine.places.service(service)) {
-        Ok(native::Looked::NeverStarted) => Glance::nothing(Life::Gone),
-        Ok(native::Looked::Ended { how, left: None }) => {
-            let detail = how.map(|how| how.to_string());
-            Glance { detail, ..Glance::nothing(Life::Gone) }
-        }
-        Ok(native::Looked::Ended { how, left: Some(left) }) => Glance {
-            detail: how.map(|how| format!("{how}, and processes of it are left")),
-            instance: Some(Instance::Native(left)),
-            ..Glance::nothing(Life::Remains)
-        },
-        Ok(native::Looked::Running(instance)) => Glance {
-            since: Some(instance.since()),
-            instance: Some(Instance::Native(instance)),
-            ..Glance::nothing(Life::Running)
-        },
-        Err(error) => {
-            Glance { detail: Some(error.to_string()), ..Glance::nothing(Life::Unseen) }
-        }
-    }
-}
-
-fn of_container(engine: Option<&Engine>, looked: &Looked) -> Glance {
-    let life = match looked {
-        Looked::Absent => return Glance::nothing(Life::Gone),
-        Looked::Several(several) => {
-            let detail = Some(format!("it has {several} containers that run, and lem keeps one"));
-            return Glance { detail, ..Glance::nothing(Life::Unseen) };
-        }
-        Looked::Present(life) => life,
-    };
-    let state = match life.status {
-        Status::Running => Life::Running,
-        Status::Paused => Life::Paused,
-        Status::Restarting => Life::Restarting,
-        Status::Created | Status::Exited | Status::Removing | Status::Dead => Life::Gone,
-    };
-    let runs = life.status.is_alive();
-    Glance {
-        life: state,
-        instance: engine.filter(|_| runs).map(|engine| {
-            Instance::Container(container::Instance::new(engine.docker.clone(), life))
-        }),
-        since: life.started_at.filter(|_| runs),
-        detail: (state != Life::Running && life.status != Status::Created)
-            .then(|| container::how(life)),
-        checked: life.health,
-        ..Glance::nothing(state)
-    }
-}
-
-/// Asks those that run how they are, all at once.
-async fn ask(
-    machine: &Machine,
-    services: &[&Service],
-    asked: &[String],
-    glances: &mut BTreeMap<String, Glance>,
-) {
-    let mut asking = tokio::task::JoinSet::new();
-    for service in services.iter().filter(|service| asked.contains(&service.name)) {
-        let Some(glance) = glances.get(&service.name) else { continue };
-        if glance.life != Life::Running {
-            continue;
-        }
-        let (service, cancel) = ((*service).clone(), machine.cancel.clone());
-        let id = glance.instance.as_ref().map(Instance::id);
-        let note = glance.note.clone();
-        let life = match &glance.instance {
-            Some(Instance::Container(container)) => Some(container.clone()),
-            _ => None,
-        };
-        asking.spawn(async move {
-            let pulse = pulse::once(&service);
-            let stale = is_stale(&service, life, id, &note, &cancel);
-            let (pulse, stale) = tokio::join!(pulse, stale);
-            (service.name.clone(), pulse, stale)
-        });
-    }
-    while let Some(answered) = asking.join_next().await {
-        let Ok((name, pulse, stale)) = answered else { continue };
-        if let Some(glance) = glances.get_mut(&name) {
-            glance.pulse = Some(pulse);
-            glance.stale = stale;
-        }
-    }
-}
-
-/// Whether it runs with other settings than it would be started with now, where there is telling.
-async fn is_stale(
-    service: &Service,
-    container: Option<container::Instance>,
-    id: Option<String>,
-    note: &Note,
-    cancel: &Cancel,
-) -> bool {
-    match container {
-        Some(container) => {
-            let Ok(Some(life)) = container.life().await else { return false };
-            container::stale(service, &life, cancel).await.ok().flatten().unwrap_or(false)
-        }
-        None => note.started.as_ref().is_some_and(|started| {
-            Some(&started.instance) == id.as_ref() && started.settings != service.fingerprint()
-        }),
-    }
 }

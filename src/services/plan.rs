@@ -60,11 +60,24 @@ pub(crate) struct View<'a> {
 #[serde(tag = "step", rename_all = "lowercase")]
 pub(crate) enum Step {
     /// It runs and is healthy.
-    Reuse { service: String, stale: bool },
+    Reuse {
+        service: String,
+        stale: bool,
+    },
     /// It runs and is not healthy yet.
-    Await { service: String },
-    Stop { service: String, why: String, frees_mib: BTreeMap<String, u64> },
-    Start { service: String, needs_mib: BTreeMap<String, u64>, spare_mib: u64 },
+    Await {
+        service: String,
+    },
+    Stop {
+        service: String,
+        why: String,
+        frees_mib: BTreeMap<String, u64>,
+    },
+    Start {
+        service: String,
+        needs_mib: BTreeMap<String, u64>,
+        spare_mib: u64,
+    },
 }
 
 impl Step {
@@ -92,12 +105,6 @@ impl Plan {
     /// Whether nothing has to be done.
     pub(crate) fn is_idle(&self) -> bool {
         self.steps.iter().all(|step| matches!(step, Step::Reuse { .. }))
-    }
-
-    /// The services that are started or stopped.
-    pub(crate) fn touched(&self) -> impl Iterator<Item = &str> {
-        let touches = |step: &&Step| matches!(step, Step::Stop { .. } | Step::Start { .. });
-        self.steps.iter().filter(touches).map(Step::service)
     }
 }
 
@@ -200,18 +207,18 @@ impl Draft<'_> {
         if self.running.contains(&name) {
             let sight = self.view.sights.get(&name);
             let stale = sight.is_some_and(|sight| sight.stale);
-            return Ok(match sight.is_some_and(|sight| sight.healthy) {
-                true => Step::Reuse { service: name, stale },
-                false => Step::Await { service: name },
-            });
+            let healthy = sight.is_some_and(|sight| sight.healthy);
+            let reused = healthy.then(|| Step::Reuse { service: name.clone(), stale });
+            return Ok(reused.unwrap_or(Step::Await { service: name }));
         }
         let ask = self.ask(service)?;
         let all: Vec<Candidate> =
             self.candidates(service).into_iter().chain(self.coming.iter().cloned()).collect();
         for victim in eviction::choose(&ask, &self.view.cards.all, &all, self.view.others)? {
-            let why = match self.is_of_another_phase(&victim.name) {
-                true => format!("{}, and not of this phase", frees(&victim.reason)),
-                false => victim.reason,
+            let why = if self.is_of_another_phase(&victim.name) {
+                format!("{}, and not of this phase", frees(&victim.reason))
+            } else {
+                victim.reason
             };
             self.stop(&victim.name, &why);
         }
@@ -280,16 +287,16 @@ impl Draft<'_> {
     /// All that runs or ran until the steps so far.
     fn candidates(&self, asking: &Service) -> Vec<Candidate> {
         let runs = self.view.sights.iter().filter(|(_, sight)| sight.runs());
-        let known = runs.filter_map(|(name, sight)| {
-            Some((self.view.registry.services.get(name)?, sight))
-        });
+        let known =
+            runs.filter_map(|(name, sight)| Some((self.view.registry.services.get(name)?, sight)));
         known
             .map(|(service, sight)| Candidate {
                 name: service.name.clone(),
                 // What another phase needs is in the way of this one, however important it is there.
-                priority: match self.is_of_another_phase(&service.name) {
-                    true => service.priority.min(asking.priority.saturating_sub(1)),
-                    false => service.priority,
+                priority: if self.is_of_another_phase(&service.name) {
+                    service.priority.min(asking.priority.saturating_sub(1))
+                } else {
+                    service.priority
                 },
                 pinned: service.pinned,
                 leased: sight.leased,

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::engine::compose::Project;
 use crate::mebibytes::Mebibytes;
@@ -230,7 +229,6 @@ impl Service {
     pub(crate) fn fingerprint(&self) -> String {
         let Kind::Native(native) = &self.kind else { return String::new() };
         let said = format!("{:?}", (&native.start, &native.directory, &native.environment));
-        let hash = Sha256::digest(said.as_bytes());
-        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        super::place::short_hash(&said)
     }
 }

@@ -12,9 +12,9 @@ use crate::services::stats::Stats;
 /// How services are, and below who else holds GPU memory.
 pub(in crate::cli) fn table(rows: &[Row], others: &[Other]) {
     let mut table = plain();
-    table.set_header(
-        ["SERVICE", "STATE", "HEALTH", "VRAM", "USED", "PRIORITY", "GPUS", "WHERE", "SINCE"],
-    );
+    table.set_header([
+        "SERVICE", "STATE", "HEALTH", "VRAM", "USED", "PRIORITY", "GPUS", "WHERE", "SINCE",
+    ]);
     for row in rows {
         let used = row.vram_used_mib.as_ref().map(|used| used.values().sum::<u64>());
         let place = match (&row.container, row.pid) {
@@ -62,8 +62,17 @@ pub(in crate::cli) fn table(rows: &[Row], others: &[Other]) {
 pub(in crate::cli) fn stats(all: &[(String, Stats)]) {
     let mut table = plain();
     table.set_header([
-        "SERVICE", "CHECKS", "REUSED", "SWITCHES", "FAILED", "STARTS", "FAILED", "STOPS", "FAILED",
-        "MEAN START", "LAST USED",
+        "SERVICE",
+        "CHECKS",
+        "REUSED",
+        "SWITCHES",
+        "FAILED",
+        "STARTS",
+        "FAILED",
+        "STOPS",
+        "FAILED",
+        "MEAN START",
+        "LAST USED",
     ]);
     for (name, stats) in all {
         let number = |number: u64| Cell::new(number);
@@ -102,5 +111,9 @@ fn mebibytes(amount: Option<u64>) -> String {
 fn ago(at: &str) -> String {
     let Ok(at) = at.parse::<Timestamp>() else { return at.to_owned() };
     let age = Timestamp::now().duration_since(at);
-    if age.is_negative() { "just now".to_owned() } else { format!("{} ago", human(age.unsigned_abs())) }
+    if age.is_negative() {
+        "just now".to_owned()
+    } else {
+        format!("{} ago", human(age.unsigned_abs()))
+    }
 }

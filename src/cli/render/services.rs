@@ -40,10 +40,16 @@ fn told(step: &Step, service: Option<&Service>) -> String {
         Step::Stop { service: name, why, frees_mib } => {
             let frees: Vec<String> =
                 frees_mib.iter().map(|(gpu, mib)| format!("{mib} MiB on GPU {gpu}")).collect();
-            let frees =
-                if frees.is_empty() { String::new() } else { format!(", frees {}", frees.join(", ")) };
-            let evict =
-                if service.is_some_and(|it| it.evict.is_some()) { "unload and stop" } else { "stop" };
+            let frees = if frees.is_empty() {
+                String::new()
+            } else {
+                format!(", frees {}", frees.join(", "))
+            };
+            let evict = if service.is_some_and(|it| it.evict.is_some()) {
+                "unload and stop"
+            } else {
+                "stop"
+            };
             let grace = service.map(|it| it.stop.grace).unwrap_or_default();
             format!("{evict} `{name}` within {}: {why}{frees}", human(grace))
         }
@@ -97,7 +103,7 @@ impl Timeline {
     }
 
     /// The end of it, on standard output.
-    pub(in crate::cli) fn close(&self, services: &[String], took: Duration) {
+    pub(in crate::cli) fn close(services: &[String], took: Duration) {
         let names: Vec<String> = services.iter().map(|name| format!("`{name}`")).collect();
         let (is, names) = (if names.len() == 1 { "is" } else { "are" }, names.join(", "));
         out(&format!("{names} {is} ready after {:.2}s", took.as_secs_f64()));

@@ -127,12 +127,13 @@ fn bring(how: &How, wish: impl FnOnce(&Machine) -> Result<Wish, ServiceError>) -
             if let Some(document) = document.as_object_mut() {
                 document.insert("verb".into(), order.wish.verb.word().into());
                 document.insert("services".into(), order.wish.names.clone().into());
-                document.insert("exit_code".into(), failure.map_or(exit::DONE, Failure::code).into());
+                document
+                    .insert("exit_code".into(), failure.map_or(exit::DONE, Failure::code).into());
                 document.insert("error".into(), failure.map(ToString::to_string).into());
             }
             render::json(&document);
         } else if done.is_ok() {
-            timeline.close(&order.wish.names, Duration::from_secs_f64(report.seconds));
+            show::Timeline::close(&order.wish.names, Duration::from_secs_f64(report.seconds));
         }
         done.map(|()| exit::DONE)
     })

@@ -54,7 +54,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             } else if names.is_empty() {
                 render::out("nothing to do");
             } else {
-                names.iter().for_each(|name| render::out(&format!("unload `{name}`")));
+                for name in &names {
+                    render::out(&format!("unload `{name}`"));
+                }
             }
             return Ok(exit::DONE);
         }
@@ -77,7 +79,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
         if manner.json {
             let error = failure.as_ref().map(ToString::to_string);
-            render::json(&serde_json::json!({ "verb": "evict", "services": freed, "error": error }));
+            render::json(
+                &serde_json::json!({ "verb": "evict", "services": freed, "error": error }),
+            );
         } else if names.is_empty() {
             render::out("nothing to do");
         }

@@ -72,16 +72,13 @@ impl Cards {
     }
 
     /// The GPUs that service `name` uses, each once.
-    fn chosen(
-        &self,
-        name: &str,
-        choice: &GpuChoice,
-    ) -> Result<Vec<&Card>, ServiceError> {
+    fn chosen(&self, name: &str, choice: &GpuChoice) -> Result<Vec<&Card>, ServiceError> {
         let names = match choice {
             GpuChoice::All => return Ok(self.all.iter().collect()),
             GpuChoice::Named(names) => names,
         };
-        for wanted in names.iter().filter(|wanted| !self.all.iter().any(|card| card.is(wanted))) {
+        let unknown = names.iter().find(|wanted| !self.all.iter().any(|card| card.is(wanted)));
+        if let Some(wanted) = unknown {
             let lost = self.silent.iter().find(|(index, _)| is_meant(wanted, *index, None));
             return Err(match lost {
                 Some((_, error)) => error.clone().into(),
@@ -237,7 +234,8 @@ mod tests {
         assert_eq!(cards.all[0].memory.unwrap().free, Mebibytes(24_000));
         assert_eq!(keys(&cards, &names(&["GPU-x"])).unwrap(), ["GPU-x"]);
 
-        let blind = Cards::of(Err(&GpuError::NoDriver), &Budget::Unsaid, [&GpuChoice::All]).unwrap();
+        let blind =
+            Cards::of(Err(&GpuError::NoDriver), &Budget::Unsaid, [&GpuChoice::All]).unwrap();
         assert_eq!((blind.sight, blind.all.len()), (Sight::Nothing, 1));
         assert!(blind.chosen_for_memory("a", &GpuChoice::All).is_ok());
         // A driver that is broken is not a machine without GPUs.

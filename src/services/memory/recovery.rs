@@ -15,6 +15,8 @@ use crate::services::registry::Budget;
 
 /// As long as memory may take to come back.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// Shorter than this, nothing was waited for.
+pub(crate) const AT_ONCE: Duration = Duration::from_millis(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 

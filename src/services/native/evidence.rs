@@ -6,8 +6,6 @@
 
 use std::collections::HashSet;
 
-use nix::unistd::Pid;
-
 use super::note::Note;
 use super::{MARKER, cgroup, log, pid_file};
 use crate::process_tree::{Identity, Process, Reach, ScanError, Seen, Whose};
@@ -22,7 +20,8 @@ pub(super) struct Evidence {
     group: Option<String>,
     /// The log, by device and inode: nobody but the start's processes was given it.
     log: Option<(u64, u64)>,
-    session: Option<Pid>,
+    /// The process that began the session, if that is still the same one.
+    leader: Option<Identity>,
 }
 
 impl Evidence {
@@ -37,9 +36,9 @@ impl Evidence {
             known,
             group: note.cgroup.as_deref().and_then(cgroup::name),
             log: log::identity(&note.log),
-            session: None,
+            leader: None,
         };
-        evidence.session = leader.filter(|it| evidence.still_leads(*it)).map(|it| it.pid);
+        evidence.leader = leader.filter(|leader| evidence.still_leads(*leader));
         evidence
     }
 
@@ -71,9 +70,16 @@ impl Evidence {
 
     fn whose(&self, seen: &Seen) -> Whose {
         match self.apart_from_session(seen) {
-            Whose::Unsaid if Some(seen.session()) == self.session => Whose::Ours,
+            Whose::Unsaid if self.is_in_session(seen) => Whose::Ours,
             whose => whose,
         }
+    }
+
+    fn is_in_session(&self, seen: &Seen) -> bool {
+        self.leader.is_some_and(|leader| {
+            let is_another = || Identity::of(leader.pid).is_some_and(|now| now != leader);
+            seen.session() == leader.pid && !is_another()
+        })
     }
 
     fn apart_from_session(&self, seen: &Seen) -> Whose {

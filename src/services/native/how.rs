@@ -23,6 +23,13 @@ pub(crate) enum How {
     Unseen,
 }
 
+impl How {
+    /// Whether it ended because lem stopped it.
+    pub(crate) fn is_by_lem(self) -> bool {
+        self == Self::Stopped
+    }
+}
+
 impl From<ExitStatus> for How {
     fn from(status: ExitStatus) -> Self {
         match (status.code(), status.signal()) {

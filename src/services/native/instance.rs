@@ -10,10 +10,11 @@ use tokio::sync::watch;
 
 use super::evidence::Evidence;
 use super::how::How;
-use super::note::Note;
+use super::note::{Note, definition};
 use super::{log, pid_file};
 use crate::process_tree::{Identity, Pidfd, ScanError};
 use crate::services::error::ServiceError;
+use crate::services::service::Native;
 
 /// How often a process is looked at that is no child of ours.
 const TICK: Duration = Duration::from_millis(25);
@@ -84,6 +85,11 @@ impl Instance {
     pub(crate) fn pids(&self) -> Result<Vec<u32>, ServiceError> {
         let members = self.members().map_err(|source| self.unseen(source))?;
         Ok(members.iter().map(|id| id.pid.as_raw().unsigned_abs()).collect())
+    }
+
+    /// Whether the registry would start it in the same way now.
+    pub(crate) fn is_as_registered(&self, native: &Native) -> bool {
+        self.note.definition == definition(native)
     }
 
     /// When it was started.
@@ -214,7 +220,11 @@ impl Instance {
                     written < std::time::SystemTime::from(self.note.started_at)
                 })
         };
+        // Or it was stopped before anybody had seen it.
+        let noted = Note::read(&self.folder).ok().flatten();
+        let is_over = noted.is_none_or(|note| note.id != self.note.id || note.ended.is_some());
         self.child.is_some()
+            && !is_over
             && begun.elapsed() < LAUNCH
             && self.note.pid_file.as_ref().is_some_and(names_nobody)
     }

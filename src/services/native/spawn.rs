@@ -116,6 +116,10 @@ impl Start<'_> {
                 refused(Refused::NoInterpreter(named))
             }
             io::ErrorKind::NotFound => refused(Refused::NoProgram(named)),
+            // A folder of the PATH that may not be searched.
+            io::ErrorKind::PermissionDenied if !program.contains('/') && !self.finds(program) => {
+                refused(Refused::NoProgram(named))
+            }
             io::ErrorKind::PermissionDenied => refused(Refused::NotExecutable(named)),
             _ => error,
         }

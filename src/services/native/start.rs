@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::evidence::Evidence;
 use super::instance::{Child, Instance};
 use super::look::look;
-use super::note::{Boot, Note};
+use super::note::{Boot, Note, definition};
 use super::spawn::{self, Start};
 use super::{cgroup, log, pid_file};
 use crate::process_tree::{Ending, Identity, Manner, Pidfd, Progress, ticks};
@@ -102,9 +102,11 @@ pub(super) fn intend(
         service: name.to_owned(),
         boot,
         started_at: Timestamp::now(),
-        since: ticks(),
+        // Where nobody knows the time, the age of a process is no evidence.
+        since: Some(ticks()).filter(|ticks| *ticks != u64::MAX).unwrap_or_default(),
         command: spawn::words(&native.start, &native.directory),
         log: log::path(folder),
+        definition: definition(native),
         daemon: native.life == Life::Daemon,
         pid_file: native.pid_file.clone(),
         program: None,

@@ -16,8 +16,8 @@ use super::{MARKER, cgroup, log, pid_file};
 use crate::cancel::Cancel;
 use crate::process_tree::{self as tree, Ending, Manner, Pidfd, Progress, Survivors, own_line};
 use crate::services::error::ServiceError;
-use crate::services::stopped::Stopped;
 use crate::services::service::{AfterGrace, Kind, Native, Service};
+use crate::services::stopped::Stopped;
 
 /// What the command that stops a service said, beside the service's own output.
 const STOP_LOG: &str = "stop.log";

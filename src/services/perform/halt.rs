@@ -49,12 +49,8 @@ pub(crate) async fn foresee(halt: &Halt<'_>) -> Result<Plan, ServiceError> {
 /// Stops them. The report tells what was done, the errors what was not.
 pub(crate) async fn halt(halt: &Halt<'_>, tell: Tell<'_>) -> (Report, Vec<ServiceError>) {
     let begun = Instant::now();
-    let mut report = Report {
-        operation: halt.operation,
-        steps: Vec::new(),
-        restored: Vec::new(),
-        seconds: 0.0,
-    };
+    let mut report =
+        Report { operation: halt.operation, steps: Vec::new(), restored: Vec::new(), seconds: 0.0 };
     let mut failures = Vec::new();
     let seen = match Seen::look(halt.machine, None, &[]).await {
         Ok(seen) => seen,
@@ -122,7 +118,11 @@ impl Halt<'_> {
         } else {
             format!("asked for with --force, though it is used by {}", holders.join(", "))
         };
-        Ok(Some(Step::Stop { service: name, why, frees_mib: seen.held(service).unwrap_or_default() }))
+        Ok(Some(Step::Stop {
+            service: name,
+            why,
+            frees_mib: seen.held(service).unwrap_or_default(),
+        }))
     }
 
     async fn one(
@@ -162,8 +162,7 @@ impl Halt<'_> {
             preempt: false,
             recreate: false,
         };
-        let order =
-            Order { machine, wish, patience: self.patience, operation: self.operation };
+        let order = Order { machine, wish, patience: self.patience, operation: self.operation };
         let begun = Instant::now();
         let mut did = Did::default();
         let result = order.step(&step, &service, &seen, &SoFar::default(), &mut did, tell).await;

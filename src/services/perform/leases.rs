@@ -9,6 +9,7 @@ use crate::services::event::{Event, Tell};
 use crate::services::lease::{self, Lease};
 use crate::services::look::Seen;
 use crate::services::permit::{Claim, Permit};
+use crate::services::plan::Sight;
 
 /// How much a lease forbids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,15 +71,16 @@ async fn once(
         tell(Event::Waiting { what: claim.to_string(), holder: holder.to_string() });
     };
     let (patience, cancel) = (order.patience, &machine.cancel);
-    let gpus = match gpus.is_empty() {
-        true => None,
-        false => Some(Permit::take(&gpus, what, patience, cancel, &mut waiting).await?),
+    let gpus = if gpus.is_empty() {
+        None
+    } else {
+        Some(Permit::take(&gpus, what, patience, cancel, &mut waiting).await?)
     };
     let _permit = Permit::take(&services, what, patience, cancel, &mut waiting).await?;
     let seen = Seen::look(machine, Some(names), names).await?;
     let mut leases = Vec::new();
     for name in names {
-        if !seen.sight(name).is_some_and(|sight| sight.runs_well()) {
+        if !seen.sight(name).is_some_and(Sight::runs_well) {
             return Ok(None);
         }
         let folder = machine.places.service(machine.registry.get(name)?);

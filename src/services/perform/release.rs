@@ -1,6 +1,6 @@
 //! Memory freed by a service that runs on.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,9 +14,6 @@ use crate::services::journal::{self, Act, Entry, Outcome, Verb};
 use crate::services::look::Seen;
 use crate::services::machine::Machine;
 use crate::services::permit::{Patience, Permit};
-
-/// How long a service has to free its memory.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// The wish that services free their memory.
 #[derive(Debug)]
@@ -64,7 +61,7 @@ pub(crate) async fn release(
     }
     let begun = Instant::now();
     let memory = async || machine.held(service, instance).await;
-    let freed = evict_api::evict(service, memory, LIMIT, &machine.cancel).await;
+    let freed = evict_api::evict(service, memory, evict_api::LIMIT, &machine.cancel).await;
     let seconds = begun.elapsed().as_secs_f64();
     let outcome = match &freed {
         Ok(_) => Outcome::Done,
@@ -92,11 +89,7 @@ pub(crate) async fn release(
     };
     let _ = journal::append(&machine.places.journal(), &entry);
     let freed = freed?;
-    tell(Event::Evicted {
-        service: name.to_owned(),
-        before: freed.before,
-        after: freed.after,
-    });
+    tell(Event::Evicted { service: name.to_owned(), before: freed.before, after: freed.after });
     let (before_mib, after_mib) = (freed.before.map(|it| it.0), freed.after.map(|it| it.0));
     Ok(Released { service: name.to_owned(), before_mib, after_mib, seconds })
 }

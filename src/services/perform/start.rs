@@ -118,7 +118,9 @@ async fn once(
         let Room { sight, ask, staying } = room;
         let (lookout, cancel) = (&machine.lookout, &machine.cancel);
         let took = recovery::wait(lookout, *sight, ask, staying, recovery::LIMIT, cancel).await?;
-        tell(Event::Recovered { service: name.clone(), took });
+        if took > recovery::AT_ONCE {
+            tell(Event::Recovered { service: name.clone(), took });
+        }
     }
     let attempts = service.retry.attempts;
     tell(Event::Starting { service: name.clone(), attempt, attempts });
@@ -142,7 +144,12 @@ async fn once(
         note.started = Some(Started { at, instance, settings, healthy_at: None });
     });
     match until_healthy(service, &instance, &machine.cancel, tell).await {
-        Ok(()) => Ok(instance),
+        Ok(()) => {
+            if let Instance::Native(native) = &instance {
+                native.remember()?;
+            }
+            Ok(instance)
+        }
         Err(error) => {
             clean_up(service, &instance, machine).await?;
             Err(error)

@@ -48,9 +48,9 @@ pub(crate) async fn stop(
     }
     let stopped = end(service, instance, &machine.cancel).await;
     let stopped = match stopped {
-        Ok(stopped) => health::silence::wait_until_silent(service, SILENT, &cancel)
-            .await
-            .map(|()| stopped),
+        Ok(stopped) => {
+            health::silence::wait_until_silent(service, SILENT, &cancel).await.map(|()| stopped)
+        }
         Err(error) => Err(error),
     };
     note::change(&folder, |note| {
@@ -77,9 +77,7 @@ pub(super) async fn end(
 ) -> Result<Stopped, ServiceError> {
     match instance {
         Instance::Container(container) => container::stop(container, service, cancel).await,
-        Instance::Native(native) => {
-            native::stop(native, service, cancel).await
-        },
+        Instance::Native(native) => native::stop(native, service, cancel).await,
     }
 }
 

@@ -1,9 +1,9 @@
 //! What follows a failure: what this command started is ended where the user wants the end, and
 //! what it stopped is started again where the registry wants that.
 
-use super::{Order, SoFar};
 use super::start;
 use super::stop::{end, is_cut_off};
+use super::{Order, SoFar};
 use crate::services::error::ServiceError;
 use crate::services::event::{Event, Tell};
 use crate::services::look::Seen;
@@ -18,12 +18,7 @@ pub(super) struct Undo<'a, 'o> {
 
 impl Undo<'_, '_> {
     /// Returns the services that run again.
-    pub(super) async fn run(
-        &self,
-        so_far: &SoFar<'_>,
-        seen: &Seen,
-        tell: Tell<'_>,
-    ) -> Vec<String> {
+    pub(super) async fn run(&self, so_far: &SoFar<'_>, seen: &Seen, tell: Tell<'_>) -> Vec<String> {
         let machine = self.order.machine;
         if is_cut_off(self.error) {
             // The last one was ended by its own start.

@@ -20,7 +20,7 @@ use super::instance::Instance;
 use super::look::{Looked, look};
 use super::note::Note;
 use super::start::start_in;
-use super::stop::{Stopped, stop};
+use super::stop::stop;
 use crate::cancel;
 use crate::mebibytes::Mebibytes;
 use crate::process_tree::{Ending, Manner, Progress};
@@ -29,6 +29,7 @@ use crate::services::service::{
     AfterGrace, CommandLine, GpuChoice, Health, Kind, Life, Native, OnFailure, Retry, Sequence,
     Service, Stop,
 };
+use crate::services::stopped::Stopped;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Longer than anything here takes on a busy machine.

@@ -1,7 +1,5 @@
 //! F20, F21, F22, F32: a stop ends everything that belongs to the service, and nothing else.
 
-use nix::sys::signal::Signal;
-
 use super::super::cgroup;
 use super::*;
 
@@ -20,6 +18,20 @@ async fn what_forks_changes_its_session_and_ignores_its_signal_is_gone_after_a_k
     let _instance = place.started(5);
     let stopped = place.stop(&place.found(), AfterGrace::Kill).await.unwrap();
     assert!(stopped.escalated && stopped.took >= SECOND / 2, "{stopped:?}");
+    place.is_over();
+}
+
+#[tokio::test]
+async fn a_process_that_forks_away_from_every_look_is_caught() {
+    let place = Place::of("sh ./hop & exit 0").with(|native| native.life = Life::Daemon);
+    std::fs::write(place.path("hop"), "trap '' TERM\necho hop >>hops\nsh ./hop &\n").unwrap();
+    let hops = || std::fs::metadata(place.path("hops")).map_or(0, |file| file.len());
+    let instance = place.start().unwrap();
+    eventually("it hops", || (hops() > 40).then_some(()));
+    place.stop(&instance, AfterGrace::Kill).await.unwrap();
+    let at_end = hops();
+    tokio::time::sleep(SECOND / 5).await;
+    assert_eq!(hops(), at_end);
     place.is_over();
 }
 
