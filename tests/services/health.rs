@@ -201,7 +201,7 @@ fn f13_the_first_probe_comes_after_the_warm_time() {
     let mut place = Place::new(Kind::Native);
     place.service("warm", "", "", "warm_time: 1500ms");
     let began = Instant::now();
-    place.ensure("warm").expect(0).says(&["1 probe"]);
+    place.ensure("warm").expect(0).says(&["warms up for 1.5s"]);
     assert!(began.elapsed() >= Duration::from_millis(1500));
     // It is warm by now, and healthy at the first question.
     let began = Instant::now();
