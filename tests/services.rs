@@ -13,3 +13,6 @@ mod support;
 
 #[path = "services/memory.rs"]
 mod memory;
+
+#[path = "services/native.rs"]
+mod native;

@@ -4,6 +4,7 @@ mod arguments;
 mod bring;
 mod evict;
 mod lease;
+mod logs;
 mod stats;
 mod status;
 mod stop;
@@ -31,6 +32,7 @@ enum Verb {
     Stop(stop::Arguments),
     Status(status::Arguments),
     Evict(evict::Arguments),
+    Logs(logs::Arguments),
     Stats(stats::Arguments),
 }
 
@@ -41,6 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Verb::Stop(arguments) => stop::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
         Verb::Evict(arguments) => evict::run(arguments),
+        Verb::Logs(arguments) => logs::run(arguments),
         Verb::Stats(arguments) => stats::run(arguments),
     }
 }
