@@ -99,10 +99,13 @@ impl Order<'_> {
     async fn fulfil(&self, report: &mut Report, tell: Tell<'_>) -> Result<(), ServiceError> {
         let begun = Instant::now();
         let mut held: Option<(BTreeSet<Claim>, Permit)> = None;
+        let mut told = BTreeSet::new();
         loop {
             let seen = self.look().await?;
-            for warning in &seen.warnings {
-                tell(Event::Warning { text: warning.clone() });
+            for text in &seen.warnings {
+                if told.insert(text.clone()) {
+                    tell(Event::Warning { text: text.clone() });
+                }
             }
             let plan = self.plan(&seen)?;
             if held.is_none() && plan.is_idle() && !self.is_being_worked_on(&plan) {
