@@ -8,6 +8,7 @@ mod logs;
 mod stats;
 mod status;
 mod stop;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ enum Verb {
     Evict(evict::Arguments),
     Logs(logs::Arguments),
     Stats(stats::Arguments),
+    Wait(wait::Arguments),
 }
 
 /// Runs `lem service …`.
@@ -45,5 +47,6 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Verb::Evict(arguments) => evict::run(arguments),
         Verb::Logs(arguments) => logs::run(arguments),
         Verb::Stats(arguments) => stats::run(arguments),
+        Verb::Wait(arguments) => wait::run(arguments),
     }
 }
