@@ -155,11 +155,6 @@ impl Docker {
         let flags = since.iter().map(String::as_str).chain(on.then_some("--follow"));
         invocation.with(flags).with([id])
     }
-
-    /// What a container says, from its last lines on, and on as it says more.
-    pub(crate) fn follow(&self, lines: u32, id: &str) -> Invocation {
-        Invocation::new(&self.0, ["logs", "--follow", "--tail", &lines.to_string(), id])
-    }
 }
 
 /// Parses the lines of [`Docker::lives`].
