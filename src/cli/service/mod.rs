@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bring;
+mod check;
 mod evict;
 mod lease;
 mod logs;
@@ -35,6 +36,7 @@ enum Verb {
     Evict(evict::Arguments),
     Logs(logs::Arguments),
     Stats(stats::Arguments),
+    Check(check::Arguments),
     Wait(wait::Arguments),
 }
 
@@ -47,6 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Verb::Evict(arguments) => evict::run(arguments),
         Verb::Logs(arguments) => logs::run(arguments),
         Verb::Stats(arguments) => stats::run(arguments),
+        Verb::Check(arguments) => check::run(arguments),
         Verb::Wait(arguments) => wait::run(arguments),
     }
 }
