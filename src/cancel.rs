@@ -79,6 +79,24 @@ impl Cancel {
         self.0.borrow().insists
     }
 
+    /// The same for what has to be done after the first signal: raised by the second one alone.
+    /// Only within a runtime.
+    pub(crate) fn last_word(&self) -> Self {
+        let (raise, last) = pair();
+        let first = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = first.insisted() => {
+                    raise.raise(first.now().unwrap_or(Signal::Interrupt));
+                    raise.insist();
+                }
+                // Nobody listens any more.
+                () = raise.0.closed() => {}
+            }
+        });
+        last
+    }
+
     /// Waits for the signal; for ever, if none comes.
     pub(crate) async fn raised(&self) -> Signal {
         let mut receiver = self.0.clone();

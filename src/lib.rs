@@ -12,7 +12,8 @@
 //! gpu        ─► ground
 //! http       ─► ground
 //! record     ─► ground
-//! ground     =  cancel, duration, durable, foreign_file, lock, mebibytes, room, secret, state_dir, yaml
+//! ground     =  cancel, duration, durable, foreign_file, lock, mebibytes, process_tree, room,
+//! ground     =  secret, state_dir, yaml
 //! ```
 //!
 //! `cli` is the rim: arguments, terminal, exit codes. `engine` is the adapter of the `docker`
@@ -47,6 +48,7 @@ mod inner;
 mod lock;
 #[cfg(feature = "host")]
 mod mebibytes;
+mod process_tree;
 #[cfg(feature = "host")]
 mod record;
 #[cfg(feature = "host")]

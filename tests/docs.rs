@@ -41,7 +41,7 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
@@ -50,6 +50,7 @@ const PAGES: [&str; 13] = [
     "docs/experiment.md",
     "docs/failures.md",
     "docs/gpu.md",
+    "docs/health.md",
     "docs/init.md",
     "docs/notifications.md",
     "docs/resume.md",
@@ -116,6 +117,11 @@ fn the_page_about_watching_works() {
 #[test]
 fn the_page_about_gpus_works() {
     follow("docs/gpu.md");
+}
+
+#[test]
+fn the_page_about_health_works() {
+    follow("docs/health.md");
 }
 
 #[test]

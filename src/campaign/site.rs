@@ -86,7 +86,7 @@ pub(crate) async fn survey(
     let unnamed = |compose| {
         engine::files::project(
             compose,
-            settings.compose_file.as_deref(),
+            settings.compose_file.as_slice(),
             settings.project_name.as_deref(),
             &settings.base,
         )

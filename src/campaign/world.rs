@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::keeper::tools::Tools;
 use super::keeper::{Keeper, Without};
+use crate::engine::lem_keys::NoEntrypoint;
 use crate::engine::reply::Image;
-use crate::engine::resolved::{Bind, NoEntrypoint, Service};
+use crate::engine::resolved::{Bind, Service};
 
 /// Where the container build of lem is mounted.
 pub(crate) const INNER: &str = "/.lem/lem";

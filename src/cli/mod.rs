@@ -47,6 +47,8 @@ mod runtime;
 #[cfg(feature = "host")]
 mod schema;
 #[cfg(feature = "host")]
+mod service;
+#[cfg(feature = "host")]
 mod settings;
 #[cfg(feature = "host")]
 mod signals;
@@ -98,6 +100,14 @@ enum Command {
     Ps(containers::PsArguments),
     #[cfg(feature = "host")]
     Reap(containers::ReapArguments),
+    #[cfg(feature = "host")]
+    Service(service::Arguments),
+    #[cfg(feature = "host")]
+    Switch(service::SwitchArguments),
+    #[cfg(feature = "host")]
+    Phase(service::PhaseArguments),
+    #[cfg(feature = "host")]
+    Lock(service::LockArguments),
     #[cfg(feature = "host")]
     Gpu(gpu::Arguments),
     #[cfg(feature = "host")]
@@ -200,6 +210,14 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Ps(arguments) => containers::ps(&arguments),
         #[cfg(feature = "host")]
         Command::Reap(arguments) => containers::reap(&arguments),
+        #[cfg(feature = "host")]
+        Command::Service(arguments) => service::run(&arguments),
+        #[cfg(feature = "host")]
+        Command::Switch(arguments) => service::switch(&arguments),
+        #[cfg(feature = "host")]
+        Command::Phase(arguments) => service::phase(&arguments),
+        #[cfg(feature = "host")]
+        Command::Lock(arguments) => service::lock(&arguments),
         #[cfg(feature = "host")]
         Command::Gpu(arguments) => gpu::run(&arguments),
         #[cfg(feature = "host")]

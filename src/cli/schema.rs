@@ -10,6 +10,7 @@ use super::{exit, render, settings};
 use crate::campaign::file::CampaignFile;
 use crate::experiment::Declared;
 use crate::experiment::result::ExperimentResult;
+use crate::services::registry::RegistryFile;
 
 /// Print the JSON Schema of a file, for editors and checkers.
 ///
@@ -31,6 +32,8 @@ enum Kind {
     Config,
     /// An experiment file, as far as lem reads it
     Experiment,
+    /// `services.yaml`: the registry of GPU services
+    Services,
     /// The result that `lem experiment` writes
     Result,
 }
@@ -41,6 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Kind::Campaign => closed(of::<CampaignFile>()),
         Kind::Config => closed(of::<settings::ConfigFile>()),
         Kind::Experiment => of::<Declared>(),
+        Kind::Services => closed(of::<RegistryFile>()),
         Kind::Result => of::<ExperimentResult>(),
     };
     if let Ok(text) = serde_json::to_string_pretty(&schema) {

@@ -114,6 +114,11 @@ impl Docker {
         self.line(["logs", "--tail", &lines.to_string(), id])
     }
 
+    /// Names of the containers that publish a port of the host, as in [`Self::names`].
+    pub(crate) fn publishing(&self, port: u16) -> Invocation {
+        self.names().with(["--filter", &format!("publish={port}")])
+    }
+
     /// The last line that a container said, after the time at which it did.
     pub(crate) fn last_line(&self, id: &str) -> Invocation {
         self.line(["logs", "--timestamps", "--tail", "1", id])

@@ -31,7 +31,7 @@ const NAMES: [&str; 4] =
 /// user's `COMPOSE_…` variables say.
 pub(crate) fn project(
     compose: ComposeProgram,
-    named: Option<&Path>,
+    named: &[PathBuf],
     project_name: Option<&str>,
     base: &Path,
 ) -> Result<Project, FilesError> {
@@ -43,9 +43,9 @@ pub(crate) fn project(
     let separator = variable("COMPOSE_PATH_SEPARATOR").unwrap_or_else(|| ":".to_owned());
     let from_variable = list("COMPOSE_FILE", &separator);
     let files = match named {
-        Some(file) => vec![file.to_owned()],
-        None if !from_variable.is_empty() => from_variable.iter().map(PathBuf::from).collect(),
-        None => discover(base)?,
+        [] if !from_variable.is_empty() => from_variable.iter().map(PathBuf::from).collect(),
+        [] => discover(base)?,
+        named => named.to_vec(),
     };
     let files = files.iter().map(|file| absolute(file)).collect::<Result<Vec<_>, _>>()?;
     let directory =

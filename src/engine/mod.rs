@@ -12,6 +12,7 @@ pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod invocation;
+pub(crate) mod lem_keys;
 pub(crate) mod life;
 pub(crate) mod place;
 pub(crate) mod process;

@@ -5,6 +5,7 @@
 //! because a child in a group of its own that reads the terminal is stopped by the kernel.
 //! Ending a docker client does not end the container: see [`crate::campaign`]'s strategies.
 
+mod attended;
 mod feed;
 mod leave;
 mod stream;
@@ -28,6 +29,7 @@ use super::invocation::Invocation;
 use crate::cancel::Cancel;
 use crate::secret::hidden_in;
 
+pub(crate) use attended::Attended;
 pub(crate) use feed::feed_blocking;
 pub(crate) use leave::{Ask, Leaving, Left};
 pub(crate) use stream::Stream;

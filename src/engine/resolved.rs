@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::devices::{Gpus, Said};
 use super::error::EngineError;
+use super::lem_keys::LemKeys;
 use super::reply::Unexpected;
+use crate::duration::Time;
 use crate::yaml;
 
 /// The project and its services.
@@ -37,6 +40,10 @@ pub(crate) struct Service {
     deploy: Option<Value>,
     gpus: Option<Value>,
     runtime: Option<String>,
+    /// The name that its container has, whatever the project.
+    pub container_name: Option<String>,
+    restart: Option<String>,
+    stop_grace_period: Option<String>,
     #[serde(rename = "x-lem", default)]
     pub lem: LemKeys,
 }
@@ -71,32 +78,6 @@ pub(crate) enum Condition {
     Healthy,
     #[serde(rename = "service_completed_successfully")]
     Completed,
-}
-
-/// The `x-lem` section of a service.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct LemKeys {
-    /// `none`: the entrypoint is a server, not a wrapper of commands; the run starts without it.
-    pub entrypoint: Option<NoEntrypoint>,
-    /// The service keeps its own command in persistent mode, and its healthcheck.
-    pub keep_command: bool,
-    /// `false`: the container gets no inner lem.
-    pub inner: Option<bool>,
-}
-
-impl LemKeys {
-    /// Whether the service's containers may have the inner lem.
-    pub(crate) fn lets_inner_lem_in(&self) -> bool {
-        self.inner.unwrap_or(true)
-    }
-}
-
-/// The only value of `x-lem: {entrypoint: …}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum NoEntrypoint {
-    None,
 }
 
 /// A bind mount of a service.
@@ -169,6 +150,30 @@ impl Service {
         self.healthcheck.as_ref().is_some_and(|check| !check.is_null() && !off(check))
     }
 
+    /// How the engine starts it again by itself, also when the machine starts: `always` or
+    /// `unless-stopped`.
+    pub(crate) fn restarts_by_itself(&self) -> Option<&str> {
+        let policy = self.deploy.as_ref().and_then(|deploy| deploy.get("restart_policy"));
+        let condition =
+            |policy: &Value| policy.get("condition").and_then(Value::as_str) == Some("any");
+        match self.restart.as_deref() {
+            Some(word @ ("always" | "unless-stopped")) => Some(word),
+            None if policy.is_some_and(condition) => Some("any"),
+            _ => None,
+        }
+    }
+
+    /// The keys of `x-lem` about a service that uses GPUs.
+    pub(crate) fn gpu_service(&self) -> Value {
+        literal_in(&Value::Object(self.lem.of_service.clone()))
+    }
+
+    /// How long it may take to end.
+    pub(crate) fn stop_grace(&self) -> Option<Duration> {
+        let time: Time = self.stop_grace_period.as_deref()?.parse().ok()?;
+        Some(time.into())
+    }
+
     /// Whether the file says what becomes of its output.
     pub(crate) fn says_logging(&self) -> bool {
         self.logging.as_ref().is_some_and(|logging| !logging.is_null())
@@ -207,8 +212,20 @@ fn literal(text: &str) -> String {
     text.replace("$$", "$")
 }
 
+fn literal_in(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(literal(text)),
+        Value::Array(items) => items.iter().map(literal_in).collect(),
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| (literal(key), literal_in(value))).collect()
+        }
+        plain => plain.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::lem_keys::NoEntrypoint;
     use super::*;
 
     #[test]
@@ -263,7 +280,14 @@ networks: {default: {name: nightly_default}}
 
     #[test]
     fn an_unknown_key_of_ours_is_an_error() {
-        assert!(parse("name: a\nservices: {s: {image: i, x-lem: {entrypiont: none}}}").is_err());
+        let refused = |keys: &str| {
+            let text = format!("name: a\nservices:\n  s:\n    image: i\n    x-lem: {{{keys}}}\n");
+            parse(&text).err().map(|error| std::error::Error::source(&error).unwrap().to_string())
+        };
+        assert!(refused("entrypiont: none").unwrap().contains("did you mean `entrypoint`?"));
+        assert!(refused("vrma: 1GiB").unwrap().contains("did you mean `vram`?"));
+        assert!(refused("keep_command: often").is_some());
+        assert_eq!(refused("vram: 1GiB, health: {url: http://a}, x-mine: 1"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Whether anybody accepts connections where a URL points.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::address::Address;
@@ -39,17 +39,24 @@ pub(crate) fn listener(url: &str, limit: Duration) -> Result<Option<SocketAddr>,
         match TcpStream::connect_timeout(at, left.max(Duration::from_millis(10))) {
             // A port of the range for outgoing connections can be connected to itself.
             Ok(stream) => stream.local_addr().ok() != stream.peer_addr().ok(),
-            Err(error) => !matches!(
-                error.kind(),
+            Err(error) => match error.kind() {
+                // Here, somebody whose queue is full; elsewhere, an address that nobody has.
+                ErrorKind::TimedOut => is_own(at.ip()),
                 ErrorKind::ConnectionRefused
-                    | ErrorKind::HostUnreachable
-                    | ErrorKind::NetworkUnreachable
-                    | ErrorKind::AddrNotAvailable
-                    | ErrorKind::Unsupported
-            ),
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::AddrNotAvailable
+                | ErrorKind::Unsupported => false,
+                _ => true,
+            },
         }
     };
     Ok(addresses.into_iter().find(is_taken))
+}
+
+/// Whether an address is this machine's.
+fn is_own(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
 }
 
 #[cfg(test)]
@@ -72,6 +79,20 @@ mod tests {
             drop(listener);
             assert_eq!(super::listener(&url, LIMIT), Ok(None), "{own}");
         }
+    }
+
+    #[test]
+    fn f12_a_queue_that_is_full_is_somebodys() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let short = Duration::from_millis(200);
+        // As many as the kernel keeps for one who accepts nobody.
+        let open: Vec<TcpStream> =
+            (0..1000).map_while(|_| TcpStream::connect_timeout(&at, short).ok()).collect();
+        assert_eq!(super::listener(&format!("http://{at}/"), short), Ok(Some(at)));
+        drop(open);
+        assert!(is_own(at.ip()) && !is_own("192.0.2.1".parse().unwrap()));
+        assert_eq!(super::listener("http://192.0.2.1:9/", short), Ok(None));
     }
 
     #[test]

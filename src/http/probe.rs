@@ -44,6 +44,7 @@ pub(crate) struct Request {
     /// With credentials, if the server wants some.
     pub url: String,
     pub headers: BTreeMap<String, String>,
+    /// Of a POST.
     pub body: Option<String>,
     /// For everything: names, connections, redirects, the answer.
     pub limit: Duration,
@@ -129,13 +130,12 @@ impl Request {
             .build();
         // A new connection each time: an old one may lead to a process that is gone.
         let agent = Agent::with_parts(config, DefaultConnector::default(), Localhost::default());
-        let body = self.body.as_deref().unwrap_or_default();
         let reply = match method {
-            Method::Get if self.body.is_none() || self.method == Method::Post => {
-                self.with_headers(agent.get(at.url()), at)?.call()
+            Method::Get => self.with_headers(agent.get(at.url()), at)?.call(),
+            Method::Post => {
+                let body = self.body.as_deref().unwrap_or_default();
+                self.with_headers(agent.post(at.url()), at)?.send(body)
             }
-            Method::Get => self.with_headers(agent.get(at.url()).force_send_body(), at)?.send(body),
-            Method::Post => self.with_headers(agent.post(at.url()), at)?.send(body),
         };
         reply.map_err(|error| self.no_answer(&error))
     }

@@ -6,6 +6,8 @@ use std::fmt;
 
 use ureq::http::Uri;
 
+use super::address::Address;
+
 /// An address that a request can be sent to. It shows as its scheme and host alone.
 #[derive(Clone)]
 pub(crate) struct Target {
@@ -67,6 +69,19 @@ impl Target {
         };
         let next = Self::parse(&url).ok()?;
         (next.is_encrypted() || !self.is_encrypted()).then_some(next)
+    }
+
+    /// What stands before its path: scheme, host, port, and credentials if it has any.
+    pub(crate) fn origin(&self) -> &str {
+        let host = self.url.find("://").map_or(0, |at| at + 3);
+        let end = self.url[host..].find(['/', '?', '#']).map_or(self.url.len(), |at| host + at);
+        &self.url[..end]
+    }
+
+    /// Its host and its port.
+    pub(crate) fn endpoint(&self) -> Option<(String, u16)> {
+        let address = Address::parse(&self.url).ok()?;
+        Some((address.host().to_owned(), address.port()))
     }
 
     fn is_encrypted(&self) -> bool {
@@ -132,6 +147,22 @@ mod tests {
             assert_eq!(target.to_string(), shown);
             assert!(!format!("{target:?}").contains("secret"), "{url}");
             assert!(!target.hidden_in(&format!("cannot reach {url}")).contains("secret"), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_server_of_an_address_is_its_host_and_port() {
+        for (url, origin, host, port) in [
+            ("http://127.0.0.1:8188/system_stats", "http://127.0.0.1:8188", "127.0.0.1", 8188),
+            ("HTTPS://A.example?x=1:2", "HTTPS://A.example", "a.example", 443),
+            ("http://me:pw@[::1]/health", "http://me:pw@[::1]", "::1", 80),
+            ("http://[::1]:8000", "http://[::1]:8000", "::1", 8000),
+        ] {
+            let target = Target::parse(url).unwrap();
+            assert_eq!(
+                (target.origin(), target.endpoint()),
+                (origin, Some((host.to_owned(), port)))
+            );
         }
     }
 

@@ -6,10 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::ending::{Ending, Progress, Survivors};
-use super::processes::ScanError;
-use super::reach::Reach;
+use super::entry;
 use super::wake::pause;
+use crate::process_tree::{Ending, Manner, Progress, Reach, ScanError, Survivors};
 
 /// What a kill achieved.
 #[derive(Debug)]
@@ -22,10 +21,10 @@ pub(crate) struct Killed {
 /// Ends every process of this pid namespace whose environment carries exactly the run's marker,
 /// except this process and its ancestors: TERM, `grace`, KILL.
 pub(crate) fn kill(run: &str, grace: Duration) -> Result<Killed, ScanError> {
-    let reach = Reach::carriers(run);
-    let mut ending = Ending::new(grace, Instant::now());
+    let reach = Reach::carriers(entry(run));
+    let mut ending = Ending::new(Manner::default(), grace, Instant::now());
     let survivors = loop {
-        match ending.round(&reach, &mut |_| ())? {
+        match ending.round(&reach, &mut |_, _| ())? {
             Progress::Done => break None,
             Progress::Failed(survivors) => break Some(survivors),
             Progress::Again(time) => pause(time),

@@ -6,14 +6,11 @@
 //! It is part of the container build, so it uses no thread and no async runtime, and it needs
 //! nothing of the image: no shell, no `/tmp`, no libc.
 
-mod ending;
 mod hold;
 mod kill;
 pub(crate) mod mark;
 mod oom;
-mod processes;
 mod program;
-mod reach;
 mod run;
 mod spawn;
 mod sweep;
@@ -27,6 +24,11 @@ pub(crate) use run::{Order, RunError, run};
 
 /// The environment variable that marks every process of a run with the run's name.
 pub(crate) const MARKER: &str = "LEM_RUN_ID";
+
+/// The entry of the environment that a run's processes carry.
+fn entry(run: &str) -> Vec<u8> {
+    format!("{MARKER}={run}").into_bytes()
+}
 
 /// The exit code of `lem kill` when processes are left that even KILL did not end.
 pub(crate) const EXIT_SURVIVORS: u8 = 4;

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::entry;
 use super::mark::{EndedMark, STARTED_FILE, StartedMark};
 use super::oom;
-use super::reach::Reach;
 use super::sweep::{Swept, sweep};
 use super::tree::{self, RootError, Tree};
 use super::verdict::Verdict;
 use super::wake::{Wake, WakeError, Woken};
 use crate::durable;
+use crate::process_tree::Reach;
 
 /// What to run, and under which limits.
 #[derive(Debug)]
@@ -103,7 +104,7 @@ pub(crate) fn run(order: &Order, tell: &mut dyn FnMut(&dyn Error)) -> Result<u8,
     }
     // Who cut the lifeline asked as well: a signal after that insists.
     let asked = matches!(verdict, Verdict::Stopped(_) | Verdict::LifelineCut);
-    let reach = Reach::tree(order.run.as_deref());
+    let reach = Reach::tree(order.run.as_deref().map(entry));
     let swept = sweep(&reach, order.grace, asked, &wake, &mut tree);
     if let Some(trouble) = &swept.trouble {
         tell(trouble);

@@ -3,11 +3,9 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::ending::{Ending, Progress, Survivors};
-use super::processes::ScanError;
-use super::reach::Reach;
 use super::tree::Tree;
 use super::wake::Wake;
+use crate::process_tree::{Ending, Manner, Progress, Reach, ScanError, Survivors};
 
 /// Until a child that no scan shows is looked for again.
 const UNSEEN_PAUSE: Duration = Duration::from_millis(1);
@@ -46,13 +44,13 @@ pub(crate) fn sweep(
     if !tree.reap() && reach.is_empty() {
         return Swept::default();
     }
-    let mut ending = Ending::new(grace, Instant::now());
+    let mut ending = Ending::new(Manner::default(), grace, Instant::now());
     let mut leftovers = HashSet::new();
     let mut asked = asked;
     let trouble = loop {
         let has_children = tree.reap();
         let command_ended = !tree.command_runs();
-        let progress = ending.round(reach, &mut |process| {
+        let progress = ending.round(reach, &mut |process, _| {
             if command_ended {
                 leftovers.insert(process.id);
             }

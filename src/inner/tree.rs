@@ -14,9 +14,9 @@ use nix::sys::time::TimeValLike;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
-use super::processes;
 use super::program;
 use super::spawn::spawn;
+use crate::process_tree;
 
 /// This process can't be the one that ends and reaps a run.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ pub(crate) struct Spent {
 impl Tree {
     /// Makes this process the subreaper, with nothing started yet.
     pub(crate) fn new() -> Result<Self, RootError> {
-        if processes::ignores(Signal::SIGCHLD) {
+        if process_tree::ignores(Signal::SIGCHLD) {
             return Err(RootError::ChildrenIgnored);
         }
         set_child_subreaper(true).map_err(|source| RootError::NoReaper { source })?;
@@ -141,7 +141,7 @@ impl Tree {
     /// The command, if it is what a real-time signal ended; otherwise no one in particular.
     fn ended_in_real_time(&self) -> (Option<Pid>, CommandEnd) {
         let command = self.command.as_ref().map(|command| command.pid);
-        let signal = command.and_then(processes::signal_that_ended);
+        let signal = command.and_then(process_tree::signal_that_ended);
         signal.map_or((None, CommandEnd::Unknown), |signal| (command, CommandEnd::Signaled(signal)))
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cancel::Signal;
 use crate::duration::human;
 use crate::engine::error::EngineError;
+use crate::engine::files::FilesError;
 use crate::gpu::error::GpuError;
 use crate::lock::Holder;
 use crate::mebibytes::Mebibytes;
@@ -23,6 +24,10 @@ pub(crate) enum ServiceError {
     Senseless { place: String, service: String, key: String, reason: String },
     #[error("`{key}` in {place}: {reason}")]
     SenselessFile { place: String, key: String, reason: String },
+    #[error(transparent)]
+    ComposeFiles(#[from] FilesError),
+    #[error("Compose refuses {files}:\n{complaint}")]
+    ComposeFileBroken { files: String, complaint: String },
     #[error("services that wait for each other: {}", names.join(" → "))]
     Cycle { names: Vec<String> },
     #[error("there is no service `{name}`")]
@@ -97,6 +102,8 @@ pub(crate) enum ServiceError {
     NoImage { name: String, image: String },
     #[error("service `{name}` can't be started")]
     NotStarted { name: String, source: std::io::Error },
+    #[error("`{command}` can't be started")]
+    NoCommand { command: String, source: std::io::Error },
     #[error("`{}` can't be used", path.display())]
     State { path: PathBuf, source: std::io::Error },
     #[error("the processes of service `{name}` can't be seen")]

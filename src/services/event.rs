@@ -1,6 +1,5 @@
 //! What happens while services are started and stopped, for those who show it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::mebibytes::Mebibytes;
@@ -43,7 +42,7 @@ pub(crate) enum Event {
     },
     /// Memory is back.
     Recovered {
-        free: BTreeMap<String, Mebibytes>,
+        service: String,
         took: Duration,
     },
     Starting {

@@ -62,9 +62,8 @@ impl Places {
             }
             Kind::Container { name } => (self.of_engine(), format!("\0{name}")),
         };
-        let hash = Sha256::digest(identity.as_bytes());
-        let short: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        root.join("services").join(format!("{}-{short}", plain(&service.name)))
+        let name = format!("{}-{}", plain(&service.name), short_hash(&identity));
+        root.join("services").join(name)
     }
 
     /// The lock of a GPU. GPUs are this machine's, whichever engine uses them.
@@ -80,6 +79,13 @@ impl Places {
     fn of_engine(&self) -> &Path {
         self.engine.as_deref().unwrap_or(&self.host)
     }
+}
+
+/// Eight characters that tell one text from another.
+pub(super) fn short_hash(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    let number = hash.iter().take(4).fold(0, |number, byte| number << 8 | u32::from(*byte));
+    format!("{number:08x}")
 }
 
 /// A name as part of a file's name.

@@ -223,4 +223,12 @@ impl Service {
     pub(crate) fn is_native(&self) -> bool {
         matches!(self.kind, Kind::Native(_))
     }
+
+    /// What a native service is started with, as text that is the same for the same settings; the
+    /// settings of containers are Compose's to compare.
+    pub(crate) fn fingerprint(&self) -> String {
+        let Kind::Native(native) = &self.kind else { return String::new() };
+        let said = format!("{:?}", (&native.start, &native.directory, &native.environment));
+        super::place::short_hash(&said)
+    }
 }

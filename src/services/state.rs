@@ -30,6 +30,8 @@ pub(crate) enum Life {
     /// Started again and again by the engine.
     Restarting,
     Paused,
+    /// It ended, and processes of it are still there.
+    Remains,
 }
 
 /// What its endpoint says.
@@ -75,7 +77,7 @@ impl State {
             (Life::Gone, _, _) if signs.failed => Self::Error,
             (Life::Gone, _, _) => Self::Stopped,
             (_, Doing::Stopping, _) => Self::Stopping,
-            (Life::Paused | Life::Restarting, _, _) => Self::Error,
+            (Life::Paused | Life::Restarting | Life::Remains, _, _) => Self::Error,
             (Life::Running, _, Voice::None | Voice::Healthy) if signs.used => Self::Busy,
             (Life::Running, _, Voice::None | Voice::Healthy) => Self::Ready,
             (Life::Running, Doing::Nothing, Voice::NotYet) if signs.overdue => Self::Error,

@@ -63,7 +63,7 @@ impl Counted {
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "nobody starts a service 2^52 times")]
-        let starts = stats.starts as f64;
-        stats.mean_start_seconds = (stats.starts > 0).then(|| stats.start_seconds / starts);
+        let number = stats.starts as f64;
+        stats.mean_start_seconds = (stats.starts > 0).then(|| stats.start_seconds / number);
     }
 }

@@ -6,6 +6,8 @@
 #[cfg(feature = "host")]
 pub(crate) mod keys;
 #[cfg(feature = "host")]
+pub(crate) mod position;
+#[cfg(feature = "host")]
 pub(crate) mod regular;
 pub(crate) mod text;
 #[cfg(feature = "host")]

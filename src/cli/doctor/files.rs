@@ -175,7 +175,7 @@ async fn resolve(
     let settings = &files.settings;
     let project = compose_files::project(
         program,
-        settings.compose_file.as_deref(),
+        settings.compose_file.as_slice(),
         settings.project_name.as_deref(),
         &settings.base,
     )?;

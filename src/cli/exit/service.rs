@@ -3,6 +3,7 @@
 use super::{BUSY, FAILED, Failure, MACHINE, NOT_FREE, WRONG, engine, engine_hint, gpu, gpu_hint};
 use crate::cancel::Signal;
 use crate::engine::error::EngineError;
+use crate::engine::files::FilesError;
 use crate::services::error::{Blocker, ServiceError, Untouchable};
 use crate::yaml::YamlError;
 
@@ -14,6 +15,8 @@ impl Failure for ServiceError {
             | E::File(_)
             | E::Senseless { .. }
             | E::SenselessFile { .. }
+            | E::ComposeFiles(_)
+            | E::ComposeFileBroken { .. }
             | E::Cycle { .. }
             | E::Unknown { .. }
             | E::NoPhase { .. }
@@ -35,6 +38,8 @@ impl Failure for ServiceError {
             | E::NoImage { .. }
             | E::Unseen { .. }
             | E::State { .. } => MACHINE,
+            E::NoCommand { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 127,
+            E::NoCommand { .. } => 126,
             E::Engine(error) => engine(error),
             E::Gpu(error) => gpu(error),
             E::Cancelled { signal } => signal.exit_code(),
@@ -46,6 +51,15 @@ impl Failure for ServiceError {
         let hint = match self {
             E::NoRegistry { .. } => {
                 "`lem init --services` writes one; `--registry FILE` names one".to_owned()
+            }
+            E::ComposeFiles(FilesError::NoComposeFile { .. }) => {
+                "name it in the registry: `compose: FILE`".to_owned()
+            }
+            E::ComposeFiles(FilesError::ComposeFileMissing { .. }) => {
+                "`compose` is relative to the file that says it".to_owned()
+            }
+            E::ComposeFileBroken { .. } => {
+                "see it for yourself: `docker compose config`".to_owned()
             }
             E::Unknown { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             E::Unknown { known, .. } => format!("services: {}", known.join(", ")),
@@ -101,10 +115,12 @@ impl Failure for ServiceError {
             E::File(_)
             | E::Senseless { .. }
             | E::SenselessFile { .. }
+            | E::ComposeFiles(FilesError::NotUtf8 { .. } | FilesError::File(_))
             | E::Cycle { .. }
             | E::Unusable { .. }
             | E::NotRecovered { .. }
             | E::State { .. }
+            | E::NoCommand { .. }
             | E::Unseen { .. }
             | E::Cancelled { .. } => return None,
         };
@@ -122,7 +138,9 @@ impl Failure for ServiceError {
 
     fn yaml(&self) -> Option<&YamlError> {
         match self {
-            Self::File(error) | Self::Engine(EngineError::File(error)) => Some(error),
+            Self::File(error)
+            | Self::ComposeFiles(FilesError::File(error))
+            | Self::Engine(EngineError::File(error)) => Some(error),
             _ => None,
         }
     }

@@ -8,6 +8,8 @@ pub(super) mod gpu;
 mod plan;
 mod progress;
 mod prompt;
+pub(super) mod registry;
+pub(super) mod services;
 mod summary;
 
 use std::io::Write;

@@ -18,7 +18,7 @@ use crate::engine::error::EngineError;
 use crate::engine::life::{self, Life, Status};
 use crate::engine::process::{self, Stream, capture};
 
-pub(crate) use look::{Looked, look, pick, stale};
+pub(crate) use look::{Looked, look, stale};
 pub(crate) use start::start;
 pub(crate) use stop::stop;
 

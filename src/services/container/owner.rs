@@ -23,7 +23,11 @@ impl Owner for Instance {
     async fn tail(&self, lines: usize) -> Vec<String> {
         let (_raise, never) = crate::cancel::pair();
         let most = u32::try_from(lines).unwrap_or(u32::MAX);
-        match capture(&self.docker.logs(most, &self.id), LOOKING, &never).await {
+        let question = match self.started_at {
+            Some(since) => self.docker.logs_since(since, most, &self.id),
+            None => self.docker.logs(most, &self.id),
+        };
+        match capture(&question, LOOKING, &never).await {
             Ok(reply) => {
                 let said: Vec<&str> = reply.stdout.lines().chain(reply.stderr.lines()).collect();
                 let from = said.len().saturating_sub(lines);

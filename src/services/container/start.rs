@@ -171,8 +171,9 @@ async fn refused(
     }
     let missing = ["No such image", "pull access denied", "image not found", "manifest unknown"];
     if missing.iter().any(|words| complaint.contains(words)) {
-        let words = complaint.split_whitespace().skip_while(|word| *word != "image:");
-        let image = words.skip(1).next().unwrap_or("of its Compose file").to_owned();
+        let mut words = complaint.split_whitespace().skip_while(|word| *word != "image:");
+        let image = words.nth(1).unwrap_or("of its Compose file");
+        let image = image.trim_end_matches([':', ',', '.']).to_owned();
         return Some(ServiceError::NoImage { name: name(), image });
     }
     None

@@ -9,6 +9,9 @@ use procfs::process::{FDTarget, Process, all_processes};
 
 use crate::gpu::processes::identity;
 
+/// Docker's program for each published port.
+pub(super) const DOCKER_PROXY: &str = "docker-proxy";
+
 /// Those who listen there, for people: `python3 (pid 12)`.
 pub(super) fn at(address: SocketAddr) -> Option<String> {
     let sockets: Vec<TcpNetEntry> = [procfs::net::tcp(), procfs::net::tcp6()]
@@ -62,7 +65,7 @@ fn named(process: &Process) -> String {
 
 /// The container that docker's proxy of a published port leads to.
 fn behind(line: &[String]) -> Option<&str> {
-    line.first().filter(|program| program.ends_with("docker-proxy"))?;
+    line.first().filter(|program| program.ends_with(DOCKER_PROXY))?;
     let at = line.iter().position(|word| word == "-container-ip")?;
     line.get(at + 1).map(String::as_str)
 }

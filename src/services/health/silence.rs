@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::listeners;
 use crate::cancel::Cancel;
+use crate::engine::process::ask;
+use crate::engine::reply;
 use crate::http::port;
+use crate::services::connection::Connection;
 use crate::services::error::ServiceError;
 use crate::services::service::Service;
 
@@ -29,6 +32,23 @@ impl Taken {
     /// What that means for the start of a service.
     pub(crate) fn before_start(self, service: &Service) -> ServiceError {
         ServiceError::EndpointTaken { name: service.name.clone(), url: self.url, by: self.by }
+    }
+}
+
+impl Taken {
+    /// With the name of the container that the port leads to, if it is docker who listens.
+    pub(crate) async fn with_container(mut self, connection: &Connection, cancel: &Cancel) -> Self {
+        // Where the kernel alone leads packets to a container, no process listens.
+        if self.by.as_ref().is_some_and(|by| !by.contains(listeners::DOCKER_PROXY)) {
+            return self;
+        }
+        let Ok(engine) = connection.engine(cancel).await else { return self };
+        let Ok(text) = ask(&engine.docker.publishing(self.port), cancel).await else { return self };
+        let names: Vec<String> = reply::names(&text).into_values().collect();
+        if !names.is_empty() {
+            self.by = Some(format!("container {}", names.join(", ")));
+        }
+        self
     }
 }
 

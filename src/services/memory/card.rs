@@ -7,7 +7,8 @@ use crate::gpu::error::GpuError;
 use crate::gpu::reading::{Gpu, Reading, is_meant};
 use crate::mebibytes::Mebibytes;
 use crate::services::error::ServiceError;
-use crate::services::service::GpuChoice;
+use crate::services::registry::Budget;
+use crate::services::service::{GpuChoice, Service};
 
 /// A GPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,18 +53,18 @@ impl Cards {
     /// `budget` how much each has. With a budget, GPUs that do not say what they have, have that.
     pub(crate) fn of<'a>(
         look: Result<&Reading, &GpuError>,
-        budget: Option<Mebibytes>,
+        budget: &Budget,
         choices: impl IntoIterator<Item = &'a GpuChoice>,
     ) -> Result<Self, ServiceError> {
-        let budget = budget.map(|total| Amounts { total, free: total });
         match look {
             Ok(reading) => {
                 let all = reading.gpus.iter().map(|gpu| Card::of(gpu, budget)).collect();
                 Ok(Self { sight: Sight::Measured, all, silent: reading.silent.clone() })
             }
-            Err(error) if error.is_absence() || budget.is_some() => {
-                let sight = if budget.is_some() { Sight::Declared } else { Sight::Nothing };
-                let all = named(choices).into_iter().map(|name| Card::named(name, budget));
+            Err(error) if error.is_absence() || *budget != Budget::Unsaid => {
+                let said = *budget != Budget::Unsaid;
+                let sight = if said { Sight::Declared } else { Sight::Nothing };
+                let all = named(choices, budget).into_iter().map(|name| Card::named(name, budget));
                 Ok(Self { sight, all: all.collect(), silent: Vec::new() })
             }
             Err(error) => Err(error.clone().into()),
@@ -71,16 +72,13 @@ impl Cards {
     }
 
     /// The GPUs that service `name` uses, each once.
-    pub(crate) fn chosen(
-        &self,
-        name: &str,
-        choice: &GpuChoice,
-    ) -> Result<Vec<&Card>, ServiceError> {
+    fn chosen(&self, name: &str, choice: &GpuChoice) -> Result<Vec<&Card>, ServiceError> {
         let names = match choice {
             GpuChoice::All => return Ok(self.all.iter().collect()),
             GpuChoice::Named(names) => names,
         };
-        for wanted in names.iter().filter(|wanted| !self.all.iter().any(|card| card.is(wanted))) {
+        let unknown = names.iter().find(|wanted| !self.all.iter().any(|card| card.is(wanted)));
+        if let Some(wanted) = unknown {
             let lost = self.silent.iter().find(|(index, _)| is_meant(wanted, *index, None));
             return Err(match lost {
                 Some((_, error)) => error.clone().into(),
@@ -91,9 +89,17 @@ impl Cards {
         Ok(self.all.iter().filter(is_chosen).collect())
     }
 
+    /// The GPUs that a service takes memory of; none for one that needs none.
+    pub(crate) fn chosen_for(&self, service: &Service) -> Result<Vec<&Card>, ServiceError> {
+        match service.need {
+            Mebibytes(0) => Ok(Vec::new()),
+            _ => self.chosen_for_memory(&service.name, &service.gpus),
+        }
+    }
+
     /// The same for a service that needs memory there: it has to be known how much there is,
     /// unless nothing is known of any GPU.
-    pub(crate) fn chosen_for_memory(
+    fn chosen_for_memory(
         &self,
         name: &str,
         choice: &GpuChoice,
@@ -108,14 +114,16 @@ impl Cards {
 }
 
 impl Card {
-    fn of(gpu: &Gpu, budget: Option<Amounts>) -> Self {
+    fn of(gpu: &Gpu, budget: &Budget) -> Self {
         let told = gpu.memory.filter(|memory| memory.total.0 > 0);
         let told = told.map(|memory| Amounts { total: memory.total, free: memory.free });
-        let (shown, index) = (gpu.index.to_string(), Some(gpu.index));
-        Self { key: key(gpu), shown, memory: told.or(budget), index }
+        let (key, shown, index) = (key(gpu), gpu.index.to_string(), Some(gpu.index));
+        let memory = told.or_else(|| said(budget, &key)).or_else(|| said(budget, &shown));
+        Self { key, shown, memory, index }
     }
 
-    fn named(name: String, memory: Option<Amounts>) -> Self {
+    fn named(name: String, budget: &Budget) -> Self {
+        let memory = said(budget, &name);
         Self { index: name.parse().ok(), shown: name.clone(), memory, key: name }
     }
 
@@ -132,9 +140,19 @@ pub(crate) fn key(gpu: &Gpu) -> String {
     gpu.uuid.clone().unwrap_or_else(|| gpu.index.to_string())
 }
 
+fn said(budget: &Budget, gpu: &str) -> Option<Amounts> {
+    budget.of(gpu).map(|total| Amounts { total, free: total })
+}
+
 /// The GPUs that a registry names; a registry that names none means one.
-fn named<'a>(choices: impl IntoIterator<Item = &'a GpuChoice>) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+fn named<'a>(
+    choices: impl IntoIterator<Item = &'a GpuChoice>,
+    budget: &Budget,
+) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = match budget {
+        Budget::Of(amounts) => amounts.keys().cloned().collect(),
+        Budget::Unsaid | Budget::Each(_) => BTreeSet::new(),
+    };
     for choice in choices {
         if let GpuChoice::Named(more) = choice {
             names.extend(more.iter().cloned());
@@ -189,7 +207,7 @@ mod tests {
     // F38
     #[test]
     fn a_service_has_the_gpus_that_it_names_by_index_uuid_or_the_beginning_of_it() {
-        let cards = Cards::of(Ok(&machine()), None, []).unwrap();
+        let cards = Cards::of(Ok(&machine()), &Budget::Unsaid, []).unwrap();
         for (choice, expected) in [
             (GpuChoice::All, vec!["GPU-aaaa", "GPU-aabb"]),
             (names(&["2"]), vec!["GPU-aabb"]),
@@ -209,30 +227,31 @@ mod tests {
     #[test]
     fn without_nvml_a_budget_stands_for_what_the_gpus_have() {
         let choices = [names(&["0", "GPU-x"]), GpuChoice::All];
-        let budget = Some(Mebibytes(24_000));
-        let cards = Cards::of(Err(&GpuError::NoDriver), budget, &choices).unwrap();
+        let budget = Budget::Each(Mebibytes(24_000));
+        let cards = Cards::of(Err(&GpuError::NoDriver), &budget, &choices).unwrap();
         assert_eq!(cards.sight, Sight::Declared);
         assert_eq!(keys(&cards, &GpuChoice::All).unwrap(), ["0", "GPU-x"]);
         assert_eq!(cards.all[0].memory.unwrap().free, Mebibytes(24_000));
         assert_eq!(keys(&cards, &names(&["GPU-x"])).unwrap(), ["GPU-x"]);
 
-        let blind = Cards::of(Err(&GpuError::NoDriver), None, [&GpuChoice::All]).unwrap();
+        let blind =
+            Cards::of(Err(&GpuError::NoDriver), &Budget::Unsaid, [&GpuChoice::All]).unwrap();
         assert_eq!((blind.sight, blind.all.len()), (Sight::Nothing, 1));
         assert!(blind.chosen_for_memory("a", &GpuChoice::All).is_ok());
         // A driver that is broken is not a machine without GPUs.
-        let broken = Cards::of(Err(&GpuError::VersionMismatch), None, &choices);
+        let broken = Cards::of(Err(&GpuError::VersionMismatch), &Budget::Unsaid, &choices);
         assert!(matches!(broken, Err(ServiceError::Gpu(GpuError::VersionMismatch))));
-        assert!(Cards::of(Err(&GpuError::VersionMismatch), budget, &choices).is_ok());
+        assert!(Cards::of(Err(&GpuError::VersionMismatch), &budget, &choices).is_ok());
     }
 
     // F40
     #[test]
     fn a_gpu_that_does_not_say_what_it_has_is_no_gpu_with_nothing() {
-        let cards = Cards::of(Ok(&machine()), None, []).unwrap();
+        let cards = Cards::of(Ok(&machine()), &Budget::Unsaid, []).unwrap();
         let untold = cards.chosen_for_memory("a", &names(&["2"])).unwrap_err();
         assert!(matches!(untold, ServiceError::MemoryUntold { gpu } if gpu == "2"));
         assert!(cards.chosen_for_memory("a", &names(&["0"])).is_ok());
-        let cards = Cards::of(Ok(&machine()), Some(Mebibytes(128_000)), []).unwrap();
+        let cards = Cards::of(Ok(&machine()), &Budget::Each(Mebibytes(128_000)), []).unwrap();
         let chosen = cards.chosen_for_memory("a", &names(&["2"])).unwrap();
         assert_eq!(chosen[0].memory.unwrap().total, Mebibytes(128_000));
     }

@@ -37,12 +37,6 @@ pub(crate) fn room(memory: Amounts, running: impl IntoIterator<Item = Share>) ->
         .fold(signed(memory.free), |room, share| room.saturating_sub(signed(share.to_come())))
 }
 
-/// What a start leaves free beside what it declares: 512 MiB, or 5 % of it where that is more.
-pub(crate) fn headroom(need: Mebibytes) -> Mebibytes {
-    const LEAST: u64 = 512;
-    if need.0 == 0 { Mebibytes(0) } else { Mebibytes(LEAST.max(need.0 / 20)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,12 +73,5 @@ mod tests {
         let much = share(u64::MAX, 0);
         assert_eq!(room(memory, [much, much, much]), i64::MIN);
         assert_eq!(share(5, 7).to_come(), Mebibytes(0));
-    }
-
-    #[test]
-    fn headroom_is_a_share_of_what_is_needed_and_not_less_than_some() {
-        for (need, expected) in [(0, 0), (1, 512), (10_240, 512), (20_480, 1024)] {
-            assert_eq!(headroom(Mebibytes(need)), Mebibytes(expected), "{need}");
-        }
     }
 }

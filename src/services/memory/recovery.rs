@@ -11,9 +11,12 @@ use crate::gpu::look::Lookout;
 use crate::gpu::processes::identity;
 use crate::mebibytes::Mebibytes;
 use crate::services::error::ServiceError;
+use crate::services::registry::Budget;
 
 /// As long as memory may take to come back.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// Shorter than this, nothing was waited for.
+pub(crate) const AT_ONCE: Duration = Duration::from_millis(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -72,7 +75,7 @@ async fn look(
     staying: &[Member],
 ) -> Result<Option<Obstacle>, ServiceError> {
     let reading = lookout.look().await?;
-    let cards = Cards::of(Ok(&reading), None, [])?;
+    let cards = Cards::of(Ok(&reading), &Budget::Unsaid, [])?;
     let measured = measured(Some(&reading), staying, identity);
     Ok(obstacle(&cards, ask, &measured))
 }
@@ -140,7 +143,7 @@ mod tests {
             processes: None,
         };
         let reading = Reading { driver: None, gpus: vec![gpu], silent: Vec::new() };
-        Cards::of(Ok(&reading), None, []).unwrap()
+        Cards::of(Ok(&reading), &Budget::Unsaid, []).unwrap()
     }
 
     // F9

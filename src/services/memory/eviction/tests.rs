@@ -9,12 +9,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::gpu::error::GpuError;
 use crate::services::memory::card::Cards;
+use crate::services::registry::Budget;
 use crate::services::service::GpuChoice;
 
 /// GPUs of so much memory, all of it free.
 fn cards(free: &[u64]) -> Vec<Card> {
     let names = (0..free.len()).map(|index| index.to_string()).collect();
-    let none = Cards::of(Err(&GpuError::NoDriver), None, [&GpuChoice::Named(names)]).unwrap();
+    let none =
+        Cards::of(Err(&GpuError::NoDriver), &Budget::Unsaid, [&GpuChoice::Named(names)]).unwrap();
     let mut cards = none.all;
     for (card, free) in cards.iter_mut().zip(free) {
         let amounts =

@@ -73,7 +73,12 @@ fn each_process_is_a_services_or_somebody_elses() {
     assert_eq!([computing("vllm"), computing("comfy"), computing("idle")], [true, false, false]);
     let [other] = &found.others[..] else { panic!("{found:?}") };
     assert_eq!(other.to_string(), "pid 12 (p12)");
-    let cards = super::super::card::Cards::of(Ok(&reading(7600, None)), None, []).unwrap();
+    let cards = super::super::card::Cards::of(
+        Ok(&reading(7600, None)),
+        &crate::services::registry::Budget::Unsaid,
+        [],
+    )
+    .unwrap();
     assert_eq!(
         found.holders(&cards.all[0]),
         ["service `vllm` (6000 MiB)", "service `comfy` (700 MiB)", "pid 12 (p12) (300 MiB)"]

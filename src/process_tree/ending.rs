@@ -1,5 +1,5 @@
-//! How processes are ended: asked with TERM, given a grace, then ended with KILL, until two scans
-//! in a row find none.
+//! How processes are ended: asked with a signal, given a grace, then as a rule ended with KILL,
+//! until two scans in a row find none.
 //!
 //! A round is one scan. Who waits between the rounds stays outside, so that `lem run` can reap and
 //! listen meanwhile and `lem kill` need not.
@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use procfs::Current;
 
-use super::processes::{Identity, Process, ScanError};
 use super::reach::Reach;
+use super::scan::{Identity, Process, ScanError, ticks};
 
 /// How long KILL is repeated. A process that lives longer hangs in the kernel or isn't ours to end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,9 +22,36 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// Between two rounds at last: a process that is no child of ours ends without a word to us.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
+/// What follows the grace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AfterGrace {
+    /// KILL.
+    Kill,
+    /// Nothing: what lives is left alone.
+    #[cfg(feature = "host")]
+    GiveUp,
+}
+
+/// How processes are asked to end, and by which means they are reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) ask: Signal,
+    pub(crate) after_grace: AfterGrace,
+    /// Sends one signal. One that ended meanwhile needs none; one we may not signal survives.
+    pub(crate) send: fn(&Process, Signal),
+}
+
+impl Default for Manner {
+    /// TERM, and KILL after the grace.
+    fn default() -> Self {
+        Self { ask: Signal::SIGTERM, after_grace: AfterGrace::Kill, send }
+    }
+}
+
 /// The ending of a set of processes, between two rounds.
 #[derive(Debug)]
 pub(crate) struct Ending {
+    manner: Manner,
     kill_from: Instant,
     until: Instant,
     asked: HashSet<Identity>,
@@ -36,7 +62,18 @@ pub(crate) struct Ending {
     last_was_clean: bool,
 }
 
-/// Processes that live on after KILL: in the hands of the kernel, or of a user we may not signal.
+/// What a process is sent in a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Nothing,
+    Ask,
+    /// It is halted, and must go on to hear what is asked.
+    AskAndWake,
+    Kill,
+}
+
+/// Processes that live on: in the hands of the kernel, of a user we may not signal, or because no
+/// KILL was wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("processes that could not be ended: {}", listed(pids))]
 pub(crate) struct Survivors {
@@ -56,11 +93,17 @@ pub(crate) enum Progress {
 
 impl Ending {
     /// An ending that starts now.
-    pub(crate) fn new(grace: Duration, now: Instant) -> Self {
+    pub(crate) fn new(manner: Manner, grace: Duration, now: Instant) -> Self {
         let kill_from = now + grace.min(LONGEST_GRACE);
+        let patience = match manner.after_grace {
+            AfterGrace::Kill => PATIENCE,
+            #[cfg(feature = "host")]
+            AfterGrace::GiveUp => Duration::ZERO,
+        };
         Self {
+            manner,
             kill_from,
-            until: kill_from + PATIENCE,
+            until: kill_from + patience,
             asked: HashSet::new(),
             begun: None,
             pause: SHORTEST_PAUSE,
@@ -68,8 +111,9 @@ impl Ending {
         }
     }
 
-    /// Ends the grace now.
+    /// Ends the grace now; KILL follows in any case.
     pub(crate) fn insist(&mut self, now: Instant) {
+        self.manner.after_grace = AfterGrace::Kill;
         if now < self.kill_from {
             self.kill_from = now;
             self.until = now + PATIENCE;
@@ -86,42 +130,47 @@ impl Ending {
         self.asked.len()
     }
 
-    /// One round: scans, and signals each process as soon as it is seen. `signalled` hears of each.
+    /// One round: scans, and signals each process as soon as it is seen. `signalled` hears of each,
+    /// and which signal it was.
     pub(crate) fn round(
         &mut self,
         reach: &Reach,
-        signalled: &mut dyn FnMut(&Process),
+        signalled: &mut dyn FnMut(&Process, Signal),
     ) -> Result<Progress, ScanError> {
         let now = Instant::now();
+        let send = self.manner.send;
         let mut asked = Vec::new();
-        let alive = reach.visit(&mut |process| match self.signals(process, now) {
+        let alive = reach.visit(&mut |process| match self.step(process, now) {
             // One that forks without end must be dealt with before it has forked again.
-            [Signal::SIGKILL] => {
-                send(process, &[Signal::SIGKILL]);
-                signalled(process);
+            Step::Kill => {
+                send(process, Signal::SIGKILL);
+                signalled(process, Signal::SIGKILL);
             }
-            [] => {}
-            signals => asked.push((process.clone(), signals)),
+            Step::Nothing => {}
+            step => asked.push((process.clone(), step)),
         })?;
         self.begun.get_or_insert_with(ticks);
-        for (process, signals) in asked {
-            send(&process, signals);
-            signalled(&process);
+        for (process, step) in asked {
+            send(&process, self.manner.ask);
+            if step == Step::AskAndWake {
+                send(&process, Signal::SIGCONT);
+            }
+            signalled(&process, self.manner.ask);
         }
         Ok(self.conclude(alive, now))
     }
 
-    fn signals(&mut self, process: &Process, now: Instant) -> &'static [Signal] {
+    fn step(&mut self, process: &Process, now: Instant) -> Step {
         let of_the_end = self.begun.is_some_and(|begun| process.id.started >= begun);
         let is_new = self.asked.insert(process.id) && !of_the_end;
         if is_new {
             self.pause = SHORTEST_PAUSE;
         }
-        match (now >= self.kill_from, is_new, process.halted) {
-            (true, _, _) => &[Signal::SIGKILL],
-            (false, true, true) => &[Signal::SIGTERM, Signal::SIGCONT],
-            (false, true, false) => &[Signal::SIGTERM],
-            (false, false, _) => &[],
+        match (now >= self.kill_from, self.manner.after_grace, is_new, process.halted) {
+            (true, AfterGrace::Kill, _, _) => Step::Kill,
+            (_, _, true, true) => Step::AskAndWake,
+            (_, _, true, false) => Step::Ask,
+            (_, _, false, _) => Step::Nothing,
         }
     }
 
@@ -150,21 +199,8 @@ impl Ending {
     }
 }
 
-/// One that ended meanwhile needs no signal; one we may not signal survives.
-fn send(process: &Process, signals: &[Signal]) {
-    for signal in signals {
-        let _ = kill(process.id.pid, *signal);
-    }
-}
-
-/// Clock ticks since boot, as processes tell when they started; none have started so late where
-/// nobody knows.
-fn ticks() -> u64 {
-    let uptime = procfs::Uptime::current().map(|it| it.uptime_duration());
-    uptime.map_or(u64::MAX, |uptime| {
-        let ticks = u128::from(procfs::ticks_per_second());
-        u64::try_from(uptime.as_millis() * ticks / 1000).unwrap_or(u64::MAX)
-    })
+fn send(process: &Process, signal: Signal) {
+    let _ = kill(process.id.pid, signal);
 }
 
 fn listed(pids: &[Pid]) -> String {
@@ -180,6 +216,10 @@ mod tests {
         Process { id: Identity { pid, started: 0 }, parent: Pid::from_raw(1), halted }
     }
 
+    fn ending(grace: Duration, now: Instant) -> Ending {
+        Ending::new(Manner::default(), grace, now)
+    }
+
     fn someone() -> HashSet<Pid> {
         HashSet::from([Pid::from_raw(9)])
     }
@@ -187,35 +227,35 @@ mod tests {
     #[test]
     fn a_process_is_asked_once_and_killed_after_the_grace() {
         let start = Instant::now();
-        let mut ending = Ending::new(Duration::from_secs(1), start);
-        assert_eq!(ending.signals(&process(false), start), [Signal::SIGTERM]);
-        assert_eq!(ending.signals(&process(false), start), []);
+        let mut ending = ending(Duration::from_secs(1), start);
+        assert_eq!(ending.step(&process(false), start), Step::Ask);
+        assert_eq!(ending.step(&process(false), start), Step::Nothing);
         let later = start + Duration::from_secs(1);
-        assert_eq!(ending.signals(&process(false), later), [Signal::SIGKILL]);
-        assert_eq!(ending.signals(&process(false), later), [Signal::SIGKILL]);
+        assert_eq!(ending.step(&process(false), later), Step::Kill);
+        assert_eq!(ending.step(&process(false), later), Step::Kill);
     }
 
     #[test]
     fn to_insist_skips_the_rest_of_an_endless_grace() {
         let start = Instant::now();
-        let mut ending = Ending::new(Duration::MAX, start);
-        assert_eq!(ending.signals(&process(true), start), [Signal::SIGTERM, Signal::SIGCONT]);
+        let mut ending = ending(Duration::MAX, start);
+        assert_eq!(ending.step(&process(true), start), Step::AskAndWake);
         ending.insist(start);
-        assert_eq!(ending.signals(&process(true), start), [Signal::SIGKILL]);
+        assert_eq!(ending.step(&process(true), start), Step::Kill);
     }
 
     #[test]
     fn the_pause_never_reaches_beyond_the_grace() {
         let start = Instant::now();
         let grace = Duration::from_micros(300);
-        let mut ending = Ending::new(grace, start);
+        let mut ending = ending(grace, start);
         assert_eq!(ending.conclude(someone(), start), Progress::Again(grace));
     }
 
     #[test]
     fn one_clean_scan_is_not_enough_and_a_survivor_is_named() {
         let start = Instant::now();
-        let mut ending = Ending::new(Duration::ZERO, start);
+        let mut ending = ending(Duration::ZERO, start);
         let at_once = Progress::Again(Duration::ZERO);
         assert_eq!(ending.conclude(HashSet::new(), start), at_once);
         assert_ne!(ending.conclude(someone(), start), at_once);
@@ -223,5 +263,20 @@ mod tests {
         assert_eq!(ending.conclude(HashSet::new(), start), Progress::Done);
         let survivors = Survivors { pids: vec![Pid::from_raw(9)] };
         assert_eq!(ending.conclude(someone(), start + PATIENCE), Progress::Failed(survivors));
+    }
+
+    #[cfg(feature = "host")]
+    #[test]
+    fn without_a_kill_the_grace_is_the_end_of_it_unless_somebody_insists() {
+        let start = Instant::now();
+        let manner = Manner { after_grace: AfterGrace::GiveUp, ..Manner::default() };
+        let mut ending = Ending::new(manner, Duration::from_secs(1), start);
+        let later = start + Duration::from_secs(1);
+        assert_eq!(ending.step(&process(false), start), Step::Ask);
+        assert_eq!(ending.step(&process(false), later), Step::Nothing);
+        let survivors = Survivors { pids: vec![Pid::from_raw(9)] };
+        assert_eq!(ending.conclude(someone(), later), Progress::Failed(survivors));
+        ending.insist(start);
+        assert_eq!(ending.step(&process(false), start), Step::Kill);
     }
 }

@@ -1,0 +1,152 @@
+//! What a person sees of services: the plan, the timeline, the table.
+
+use std::time::{Duration, Instant};
+
+use super::{out, say};
+use crate::duration::human;
+use crate::services::event::Event;
+use crate::services::plan::{Plan, Step};
+use crate::services::registry::Registry;
+use crate::services::service::Service;
+
+/// What a registry has that is no error.
+pub(in crate::cli) fn warnings(warnings: &[String]) {
+    for warning in warnings {
+        say(&format!("warning: {warning}"));
+    }
+}
+
+/// The steps of a plan, on standard output.
+pub(in crate::cli) fn plan(plan: &Plan, registry: &Registry) {
+    if plan.is_idle() {
+        out("nothing to do");
+    }
+    for (number, step) in plan.steps.iter().enumerate() {
+        let service = registry.services.get(step.service());
+        out(&format!("{}. {}", number + 1, told(step, service)));
+    }
+}
+
+fn told(step: &Step, service: Option<&Service>) -> String {
+    match step {
+        Step::Reuse { service, stale: false } => format!("`{service}` runs and is healthy"),
+        Step::Reuse { service, stale: true } => {
+            format!("`{service}` runs and is healthy, with other settings than now; `--recreate`")
+        }
+        Step::Await { service: name } => {
+            let limit = service.map(|it| it.health.timeout).unwrap_or_default();
+            format!("wait until `{name}`, which runs, is healthy: {} at most", human(limit))
+        }
+        Step::Stop { service: name, why, frees_mib } => {
+            let frees: Vec<String> =
+                frees_mib.iter().map(|(gpu, mib)| format!("{mib} MiB on GPU {gpu}")).collect();
+            let frees = if frees.is_empty() {
+                String::new()
+            } else {
+                format!(", frees {}", frees.join(", "))
+            };
+            let evict = if service.is_some_and(|it| it.evict.is_some()) {
+                "unload and stop"
+            } else {
+                "stop"
+            };
+            let grace = service.map(|it| it.stop.grace).unwrap_or_default();
+            format!("{evict} `{name}` within {}: {why}{frees}", human(grace))
+        }
+        Step::Start { service: name, needs_mib, spare_mib } => {
+            let needs: Vec<String> =
+                needs_mib.iter().map(|(gpu, mib)| format!("{mib} MiB on GPU {gpu}")).collect();
+            let needs = if needs.is_empty() {
+                String::new()
+            } else {
+                format!(" once {} and {spare_mib} MiB to spare are free", needs.join(", "))
+            };
+            let longest = service.map(longest_start).unwrap_or_default();
+            let tries = service.map_or(1, |it| it.retry.attempts);
+            let tries = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
+            format!("start `{name}`{needs}: {tries}, {} at most", human(longest))
+        }
+    }
+}
+
+/// The longest that a start can take: each try warms up and times out, and the waits between them.
+fn longest_start(service: &Service) -> Duration {
+    let tries = service.retry.attempts.max(1);
+    let each = service.health.warm_time.saturating_add(service.health.timeout);
+    let mut wait = service.retry.delay.min(service.retry.max_delay);
+    let mut all = each.saturating_mul(tries);
+    for _ in 1..tries.min(1000) {
+        all = all.saturating_add(wait.mul_f64(1.0 + service.retry.jitter));
+        let next = wait.as_secs_f64() * f64::from(service.retry.factor);
+        wait = Duration::try_from_secs_f64(next).unwrap_or(Duration::MAX);
+        wait = wait.min(service.retry.max_delay);
+    }
+    all
+}
+
+/// What happens, with the time since the beginning, on standard error.
+#[derive(Debug)]
+pub(in crate::cli) struct Timeline {
+    begun: Instant,
+}
+
+impl Timeline {
+    /// Begins now.
+    pub(in crate::cli) fn new() -> Self {
+        Self { begun: Instant::now() }
+    }
+
+    /// One thing that happened.
+    pub(in crate::cli) fn show(&self, event: &Event) {
+        let at = self.begun.elapsed().as_secs_f64();
+        say(&format!("{at:8.2}s  {}", happened(event)));
+    }
+
+    /// The end of it, on standard output.
+    pub(in crate::cli) fn close(services: &[String], took: Duration) {
+        let names: Vec<String> = services.iter().map(|name| format!("`{name}`")).collect();
+        let (is, names) = (if names.len() == 1 { "is" } else { "are" }, names.join(", "));
+        out(&format!("{names} {is} ready after {:.2}s", took.as_secs_f64()));
+    }
+}
+
+fn happened(event: &Event) -> String {
+    match event {
+        Event::Waiting { what, holder } => format!("{what}: waiting for {holder}"),
+        Event::Reused { service } => format!("{service}: runs and is healthy"),
+        Event::Stale { service } => {
+            format!("{service}: runs with other settings than the registry has now (`--recreate`)")
+        }
+        Event::Stopping { service, why } => format!("{service}: stopping: {why}"),
+        Event::Evicted { service, before: Some(before), after: Some(after) } => {
+            format!("{service}: unloaded its models: {before} → {after}")
+        }
+        Event::Evicted { service, .. } => format!("{service}: unloaded its models"),
+        Event::NotEvicted { service, why } => format!("{service}: models not unloaded: {why}"),
+        Event::Stopped { service, took, escalated } => {
+            let how = if *escalated { ", killed" } else { "" };
+            format!("{service}: stopped in {:.2}s{how}", took.as_secs_f64())
+        }
+        Event::Recovered { service, took } => {
+            format!("{service}: its memory is free after {:.2}s", took.as_secs_f64())
+        }
+        Event::Starting { service, attempt: 1, .. } => format!("{service}: starting"),
+        Event::Starting { service, attempt, attempts } => {
+            format!("{service}: starting, try {attempt} of {attempts}")
+        }
+        Event::Started { service, took, instance } => {
+            format!("{service}: runs after {:.2}s as {instance}", took.as_secs_f64())
+        }
+        Event::NotYet { service, says } => format!("{service}: not yet: {says}"),
+        Event::Healthy { service, took, probes } => format!(
+            "{service}: healthy after {:.2}s, {}",
+            took.as_secs_f64(),
+            super::counted(*probes as usize, "probe")
+        ),
+        Event::Again { service, why, pause } => {
+            format!("{service}: {why}; again in {:.1}s", pause.as_secs_f64())
+        }
+        Event::Restoring { service } => format!("{service}: bringing it back"),
+        Event::Warning { text } => format!("warning: {text}"),
+    }
+}

@@ -1,0 +1,111 @@
+//! `lem lock --needs NAME -- COMMAND`: services that are used while a command runs.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Args;
+use uuid::Uuid;
+
+use super::arguments::Where;
+use crate::cancel::{Cancel, Signal};
+use crate::cli::render::services as show;
+use crate::cli::runtime::block_on;
+use crate::duration::Time;
+use crate::engine::process::{Attended, Exit};
+use crate::services::error::ServiceError;
+use crate::services::journal::Verb;
+use crate::services::machine::Machine;
+use crate::services::note;
+use crate::services::perform::Order;
+use crate::services::perform::leases::{self, Exclusive};
+use crate::services::permit::Patience;
+use crate::services::place::Purpose;
+use crate::services::plan::Wish;
+
+/// Run a command that uses services: they are started where need be, and not stopped meanwhile.
+///
+/// lem ends with the exit code of the command. When lem is killed, its leases are gone with it.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// A service of the registry that the command uses; more than one: `--needs a --needs b`
+    #[arg(long, value_name = "NAME", required = true)]
+    needs: Vec<String>,
+    /// Let nothing else of a registry be started on their GPUs meanwhile: for measurements
+    #[arg(long)]
+    exclusive: bool,
+    /// Stop services of the same or a higher priority too, where they could not start otherwise
+    #[arg(long)]
+    preempt: bool,
+    /// How long to wait for somebody else who acts on the same service or GPU; 0 is not at all
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    wait: Time,
+    #[command(flatten)]
+    place: Where,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Runs `lem lock`.
+pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
+    block_on::<_, ServiceError>(async |cancel: &Cancel| {
+        let registry = arguments.place.registry.as_deref();
+        let machine = Machine::open(registry, Purpose::Acting, cancel).await?;
+        let wish = Wish {
+            verb: Verb::Lease,
+            names: machine.chosen(&arguments.needs)?,
+            phase: None,
+            preempt: arguments.preempt,
+            recreate: false,
+        };
+        let wait = arguments.wait.0;
+        let patience = if wait.is_zero() { Patience::None } else { Patience::For(wait) };
+        let order = Order { machine: &machine, wish, patience, operation: Uuid::new_v4() };
+        let words: Vec<_> = arguments.command.iter().map(|word| word.to_string_lossy()).collect();
+        let what: String = words.join(" ").chars().take(80).collect();
+        let exclusive = if arguments.exclusive { Exclusive::Yes } else { Exclusive::No };
+        let timeline = show::Timeline::new();
+        let mut tell = |event| timeline.show(&event);
+        let (_, leased) = leases::take(&order, &what, exclusive, &mut tell).await;
+        let leased = leased?;
+        let code = attend(&arguments.command, cancel).await?;
+        for name in &order.wish.names {
+            note::use_now(&machine.places.service(machine.registry.get(name)?));
+        }
+        drop(leased);
+        Ok(code)
+    })
+}
+
+/// Runs the command to its end and returns its exit code, as a shell would.
+async fn attend(command: &[OsString], cancel: &Cancel) -> Result<u8, ServiceError> {
+    let Some((program, arguments)) = command.split_first() else { return Ok(0) };
+    let started = Attended::start(program, arguments);
+    let attended = started.map_err(|source| ServiceError::NoCommand {
+        command: program.to_string_lossy().into_owned(),
+        source,
+    })?;
+    let ended = attended.ended();
+    tokio::pin!(ended);
+    let mut asked = cancel.now().is_some();
+    let exit = loop {
+        tokio::select! {
+            exit = &mut ended => break exit,
+            // A terminal has told it already; it ends, or it does not, as it likes.
+            signal = cancel.raised(), if !asked => {
+                asked = true;
+                if signal != Signal::Interrupt {
+                    attended.ask_to_end();
+                }
+            }
+            () = cancel.insisted() => {
+                attended.kill();
+                break ended.await;
+            }
+        }
+    };
+    Ok(match exit {
+        Exit::Code(code) => u8::try_from(code).unwrap_or(u8::MAX),
+        Exit::Signal(signal) => 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0)),
+    })
+}

@@ -1,0 +1,46 @@
+//! `lem service …`, `lem switch`, `lem phase` and `lem lock`: GPU services of this host.
+
+mod arguments;
+mod bring;
+mod evict;
+mod lease;
+mod stats;
+mod status;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+pub(super) use bring::{PhaseArguments, SwitchArguments, phase, switch};
+pub(super) use lease::{Arguments as LockArguments, run as lock};
+pub(super) use status::Row;
+
+/// GPU services: containers and native programs, started, stopped and watched in one way.
+///
+/// A registry says what they are: `services.yaml` here or above, or `x-lem` in the Compose file.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Ensure(bring::EnsureArguments),
+    Stop(stop::Arguments),
+    Status(status::Arguments),
+    Evict(evict::Arguments),
+    Stats(stats::Arguments),
+}
+
+/// Runs `lem service …`.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    match &arguments.verb {
+        Verb::Ensure(arguments) => bring::ensure(arguments),
+        Verb::Stop(arguments) => stop::run(arguments),
+        Verb::Status(arguments) => status::run(arguments),
+        Verb::Evict(arguments) => evict::run(arguments),
+        Verb::Stats(arguments) => stats::run(arguments),
+    }
+}

@@ -1,0 +1,92 @@
+//! `lem service stop`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::arguments::{Manner, Where};
+use crate::cancel::Cancel;
+use crate::cli::exit::{self, Failure};
+use crate::cli::render::{self, services as show};
+use crate::cli::runtime::block_on;
+use crate::duration::Time;
+use crate::services::error::ServiceError;
+use crate::services::machine::Machine;
+use crate::services::perform::halt::{self, Halt};
+use crate::services::place::Purpose;
+
+/// Stop services, and see that they are stopped. One that does not run is stopped already.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Names in the registry
+    #[arg(required_unless_present = "all", value_name = "NAME")]
+    names: Vec<String>,
+    /// Every service of the registry
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// Kill what is still there after its grace, and stop what is leased
+    #[arg(long)]
+    force: bool,
+    /// The grace, instead of each service's own
+    #[arg(long, value_name = "TIME")]
+    grace: Option<Time>,
+    /// Also stop the services that need them
+    #[arg(long)]
+    cascade: bool,
+    #[command(flatten)]
+    manner: Manner,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Runs `lem service stop`.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let manner = &arguments.manner;
+    block_on::<_, ServiceError>(async |cancel: &Cancel| {
+        let purpose = if manner.dry_run { Purpose::Looking } else { Purpose::Acting };
+        let registry = arguments.place.registry.as_deref();
+        let machine = Machine::open(registry, purpose, cancel).await?;
+        let halt = Halt {
+            machine: &machine,
+            names: machine.chosen(&arguments.names)?,
+            force: arguments.force,
+            grace: arguments.grace.map(|grace| grace.0),
+            cascade: arguments.cascade || arguments.all,
+            patience: manner.patience(),
+            operation: Uuid::new_v4(),
+        };
+        if manner.dry_run {
+            let plan = halt::foresee(&halt).await?;
+            if manner.json {
+                render::json(&json!({ "dry_run": true, "steps": plan.steps }));
+            } else {
+                show::plan(&plan, &machine.registry);
+            }
+            return Ok(exit::DONE);
+        }
+        let timeline = show::Timeline::new();
+        let (report, failures) = halt::halt(&halt, &mut |event| timeline.show(&event)).await;
+        if manner.json {
+            let mut document = serde_json::to_value(&report).unwrap_or_default();
+            if let Some(document) = document.as_object_mut() {
+                let code = failures.first().map_or(exit::DONE, Failure::code);
+                let said: Vec<String> = failures.iter().map(ToString::to_string).collect();
+                document.insert("verb".into(), "stop".into());
+                document.insert("services".into(), halt.names.clone().into());
+                document.insert("exit_code".into(), code.into());
+                document.insert("errors".into(), said.into());
+            }
+            render::json(&document);
+        } else if failures.is_empty() && report.steps.is_empty() {
+            render::out("nothing runs");
+        }
+        let mut failures = failures.into_iter();
+        let first = failures.next();
+        for further in failures {
+            let _ = render::error(&further);
+        }
+        first.map_or(Ok(exit::DONE), Err)
+    })
+}

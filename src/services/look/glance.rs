@@ -1,0 +1,115 @@
+//! How one service is, by docker or `/proc` and what lem noted of it.
+
+use jiff::Timestamp;
+
+use crate::engine::Engine;
+use crate::engine::life::{Checked, Status};
+use crate::lock::Holder;
+use crate::services::container::{self, Looked};
+use crate::services::health::pulse::Pulse;
+use crate::services::instance::Instance;
+use crate::services::machine::Machine;
+use crate::services::native;
+use crate::services::note::Note;
+use crate::services::service::Service;
+use crate::services::state::Life;
+
+/// How one service is.
+#[derive(Debug)]
+pub(crate) struct Glance {
+    pub life: Life,
+    /// What runs of it, or what is left of it.
+    pub instance: Option<Instance>,
+    /// Since when it runs.
+    pub since: Option<Timestamp>,
+    /// How it is not, where there is more to say than a word.
+    pub detail: Option<String>,
+    /// What it answers, where it was asked.
+    pub pulse: Option<Pulse>,
+    /// What its container's own healthcheck says.
+    pub checked: Option<Checked>,
+    pub stale: bool,
+    pub leases: Vec<Holder>,
+    /// Who acts on it.
+    pub holder: Option<Holder>,
+    pub note: Note,
+}
+
+impl Glance {
+    pub(super) fn nothing(life: Life) -> Self {
+        Self {
+            life,
+            instance: None,
+            since: None,
+            detail: None,
+            pulse: None,
+            checked: None,
+            stale: false,
+            leases: Vec::new(),
+            holder: None,
+            note: Note::default(),
+        }
+    }
+
+    /// Whether it is as healthy as it can tell.
+    pub(crate) fn is_healthy(&self) -> bool {
+        let checked = matches!(self.checked, None | Some(Checked::Healthy));
+        match &self.pulse {
+            Some(Pulse::Unprobed) | None => checked,
+            Some(pulse) => *pulse == Pulse::Healthy,
+        }
+    }
+}
+
+/// Looks at a native service.
+pub(super) fn of_native(service: &Service, machine: &Machine) -> Glance {
+    match native::look(&service.name, &machine.places.service(service)) {
+        Ok(native::Looked::NeverStarted) => Glance::nothing(Life::Gone),
+        Ok(native::Looked::Ended { how, left: None }) => {
+            // That lem stopped it is what `stopped` says.
+            let detail = how.filter(|how| !how.is_by_lem()).map(|how| how.to_string());
+            Glance { detail, ..Glance::nothing(Life::Gone) }
+        }
+        Ok(native::Looked::Ended { how, left: Some(left) }) => Glance {
+            detail: how.map(|how| format!("{how}, and processes of it are left")),
+            instance: Some(Instance::Native(left)),
+            ..Glance::nothing(Life::Remains)
+        },
+        Ok(native::Looked::Running(instance)) => Glance {
+            since: Some(instance.since()),
+            instance: Some(Instance::Native(instance)),
+            ..Glance::nothing(Life::Running)
+        },
+        Err(error) => Glance { detail: Some(error.to_string()), ..Glance::nothing(Life::Unseen) },
+    }
+}
+
+/// What docker said of a service.
+pub(super) fn of_container(engine: Option<&Engine>, looked: &Looked) -> Glance {
+    let life = match looked {
+        Looked::Absent => return Glance::nothing(Life::Gone),
+        Looked::Several(several) => {
+            let detail = Some(format!("it has {several} containers that run, and lem keeps one"));
+            return Glance { detail, ..Glance::nothing(Life::Unseen) };
+        }
+        Looked::Present(life) => life,
+    };
+    let state = match life.status {
+        Status::Running => Life::Running,
+        Status::Paused => Life::Paused,
+        Status::Restarting => Life::Restarting,
+        Status::Created | Status::Exited | Status::Removing | Status::Dead => Life::Gone,
+    };
+    let runs = life.status.is_alive();
+    Glance {
+        life: state,
+        instance: engine.filter(|_| runs).map(|engine| {
+            Instance::Container(container::Instance::new(engine.docker.clone(), life))
+        }),
+        since: life.started_at.filter(|_| runs),
+        detail: (state != Life::Running && life.status != Status::Created)
+            .then(|| container::how(life)),
+        checked: life.health,
+        ..Glance::nothing(state)
+    }
+}

@@ -1,0 +1,172 @@
+//! Services stopped on request: one after the other, those that need others first. One that can't
+//! be stopped does not keep the rest from it.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::{Did, Order, Report, SoFar};
+use crate::services::error::ServiceError;
+use crate::services::event::{Event, Tell};
+use crate::services::journal::Verb;
+use crate::services::look::Seen;
+use crate::services::machine::Machine;
+use crate::services::note;
+use crate::services::permit::{Patience, Permit};
+use crate::services::plan::{Plan, Step, Wish};
+use crate::services::service::{AfterGrace, Service};
+use crate::services::state::Life;
+
+/// The wish that services don't run.
+#[derive(Debug)]
+pub(crate) struct Halt<'a> {
+    pub machine: &'a Machine,
+    pub names: Vec<String>,
+    /// Leases don't count, and what is still there after its grace is killed.
+    pub force: bool,
+    /// In place of each service's own.
+    pub grace: Option<Duration>,
+    /// Whether what needs them is stopped too.
+    pub cascade: bool,
+    pub patience: Patience,
+    pub operation: Uuid,
+}
+
+/// What would be stopped now. Takes no permit and changes nothing.
+pub(crate) async fn foresee(halt: &Halt<'_>) -> Result<Plan, ServiceError> {
+    let seen = Seen::look(halt.machine, None, &[]).await?;
+    let mut steps = Vec::new();
+    for name in halt.order(&seen)? {
+        let service = halt.machine.registry.get(&name)?;
+        if let Some(step) = halt.step(service, &seen)? {
+            steps.push(step);
+        }
+    }
+    Ok(Plan { steps, previous: Vec::new() })
+}
+
+/// Stops them. The report tells what was done, the errors what was not.
+pub(crate) async fn halt(halt: &Halt<'_>, tell: Tell<'_>) -> (Report, Vec<ServiceError>) {
+    let begun = Instant::now();
+    let mut report =
+        Report { operation: halt.operation, steps: Vec::new(), restored: Vec::new(), seconds: 0.0 };
+    let mut failures = Vec::new();
+    let seen = match Seen::look(halt.machine, None, &[]).await {
+        Ok(seen) => seen,
+        Err(error) => return (report, vec![error]),
+    };
+    let order = match halt.order(&seen) {
+        Ok(order) => order,
+        Err(error) => return (report, vec![error]),
+    };
+    for name in order {
+        if let Err(error) = halt.one(&name, &mut report, tell).await {
+            let over = super::is_cut_off(&error);
+            failures.push(error);
+            if over {
+                break;
+            }
+        }
+    }
+    report.seconds = begun.elapsed().as_secs_f64();
+    (report, failures)
+}
+
+impl Halt<'_> {
+    /// What is stopped, in order: dependants that run before what they need.
+    fn order(&self, seen: &Seen) -> Result<Vec<String>, ServiceError> {
+        let registry = &self.machine.registry;
+        let mut all: BTreeSet<String> = self.names.iter().cloned().collect();
+        for name in &self.names {
+            registry.get(name)?;
+            if seen.life(name) == Life::Gone {
+                continue;
+            }
+            let dependants = registry.dependants(name).into_iter().map(|it| it.name.clone());
+            let running: Vec<String> =
+                dependants.filter(|it| seen.life(it) != Life::Gone).collect();
+            let others: Vec<String> =
+                running.iter().filter(|it| !self.names.contains(it)).cloned().collect();
+            if !others.is_empty() && !self.cascade {
+                return Err(ServiceError::Needed { name: name.clone(), dependants: others });
+            }
+            all.extend(others);
+        }
+        let order = registry.start_order(all.iter().map(String::as_str))?;
+        let order = order.into_iter().rev().map(|service| service.name.clone());
+        Ok(order.filter(|name| all.contains(name)).collect())
+    }
+
+    /// The stop of one service; none, where it does not run.
+    fn step(&self, service: &Service, seen: &Seen) -> Result<Option<Step>, ServiceError> {
+        let name = service.name.clone();
+        match seen.life(&name) {
+            Life::Gone => return Ok(None),
+            Life::Unseen => {
+                let why = "the engine does not answer".to_owned();
+                return Err(ServiceError::Unusable { name, state: "unknown", why });
+            }
+            Life::Running | Life::Restarting | Life::Paused | Life::Remains => {}
+        }
+        let holders = seen.leases(&name);
+        if !holders.is_empty() && !self.force {
+            return Err(ServiceError::Leased { name, holders });
+        }
+        let why = if holders.is_empty() {
+            "asked for".to_owned()
+        } else {
+            format!("asked for with --force, though it is used by {}", holders.join(", "))
+        };
+        Ok(Some(Step::Stop {
+            service: name,
+            why,
+            frees_mib: seen.held(service).unwrap_or_default(),
+        }))
+    }
+
+    async fn one(
+        &self,
+        name: &str,
+        report: &mut Report,
+        tell: Tell<'_>,
+    ) -> Result<(), ServiceError> {
+        let machine = self.machine;
+        let mut service = machine.registry.get(name)?.clone();
+        if let Some(grace) = self.grace {
+            service.stop.grace = grace;
+        }
+        if self.force {
+            service.stop.after_grace = AfterGrace::Kill;
+        }
+        let claims = [machine.claim(&service)].into();
+        let what = format!("stop {name}");
+        let _permit = Permit::take(&claims, &what, self.patience, &machine.cancel, |it, holder| {
+            tell(Event::Waiting { what: it.to_string(), holder: holder.to_string() });
+        })
+        .await?;
+        let at = [name.to_owned()];
+        let seen = Seen::look(machine, Some(&at), &[]).await?;
+        let Some(step) = self.step(&service, &seen)? else {
+            // What failed the last time is past, and somebody knows of it.
+            let folder = machine.places.service(&service);
+            if note::read(&folder) != note::Note::default() {
+                note::change(&folder, |note| *note = note::Note::default())?;
+            }
+            return Ok(());
+        };
+        let wish = Wish {
+            verb: Verb::Stop,
+            names: at.to_vec(),
+            phase: None,
+            preempt: false,
+            recreate: false,
+        };
+        let order = Order { machine, wish, patience: self.patience, operation: self.operation };
+        let begun = Instant::now();
+        let mut did = Did::default();
+        let result = order.step(&step, &service, &seen, &SoFar::default(), &mut did, tell).await;
+        order.record(&step, &service, &seen, &result, &did, begun, report).await;
+        result
+    }
+}

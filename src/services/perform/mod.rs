@@ -1,0 +1,346 @@
+//! A wish fulfilled: looked, planned, permitted, looked again, done.
+//!
+//! 2026-11-21: what was seen before a permit decides nothing. A plan made without it says only
+//! which claims to take; with them, everything is looked at and planned again, and where that plan
+//! needs other claims, these are given back and it begins anew.
+
+pub(crate) mod halt;
+pub(crate) mod leases;
+pub(crate) mod release;
+pub(crate) mod start;
+mod stop;
+mod undo;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::error::ServiceError;
+use super::event::{Event, Tell};
+use super::instance::Instance;
+use super::journal::{self, Act, Entry, Outcome};
+use super::look::Seen;
+use super::machine::Machine;
+use super::note;
+use super::permit::{Claim, Patience, Permit};
+use super::plan::{Plan, Step, Wish, plan};
+use super::service::{OnFailure, Service};
+use crate::mebibytes::Mebibytes;
+use start::NotReady;
+use stop::is_cut_off;
+
+/// A wish, and who has it.
+#[derive(Debug)]
+pub(crate) struct Order<'a> {
+    pub machine: &'a Machine,
+    pub wish: Wish,
+    pub patience: Patience,
+    pub operation: Uuid,
+}
+
+/// What became of a wish.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub operation: Uuid,
+    pub steps: Vec<Done>,
+    /// Services that were stopped and run again, because what they made room for failed.
+    pub restored: Vec<String>,
+    pub seconds: f64,
+}
+
+/// A step that was done, or failed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Done {
+    #[serde(flatten)]
+    pub step: Step,
+    pub outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    pub attempts: u32,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escalated: bool,
+    pub seconds: f64,
+}
+
+/// What a plan for this wish would be now. Takes no permit and changes nothing.
+pub(crate) async fn foresee(order: &Order<'_>) -> Result<Plan, ServiceError> {
+    let seen = order.look().await?;
+    order.plan(&seen)
+}
+
+/// Fulfils a wish. The report tells what was done in either case.
+pub(crate) async fn fulfil(
+    order: &Order<'_>,
+    tell: Tell<'_>,
+) -> (Report, Result<(), ServiceError>) {
+    let begun = Instant::now();
+    let mut report = Report {
+        operation: order.operation,
+        steps: Vec::new(),
+        restored: Vec::new(),
+        seconds: 0.0,
+    };
+    let done = order.fulfil(&mut report, tell).await;
+    report.seconds = begun.elapsed().as_secs_f64();
+    (report, done)
+}
+
+impl Order<'_> {
+    async fn look(&self) -> Result<Seen, ServiceError> {
+        let names = self.wish.names.iter().map(String::as_str);
+        let wanted = self.machine.registry.start_order(names)?;
+        let wanted: Vec<String> = wanted.iter().map(|service| service.name.clone()).collect();
+        Seen::look(self.machine, None, &wanted).await
+    }
+
+    async fn fulfil(&self, report: &mut Report, tell: Tell<'_>) -> Result<(), ServiceError> {
+        let begun = Instant::now();
+        let mut held: Option<(BTreeSet<Claim>, Permit)> = None;
+        let mut told = BTreeSet::new();
+        loop {
+            let seen = self.look().await?;
+            for text in &seen.warnings {
+                if told.insert(text.clone()) {
+                    tell(Event::Warning { text: text.clone() });
+                }
+            }
+            let plan = self.plan(&seen)?;
+            if held.is_none() && plan.is_idle() && !self.is_being_worked_on(&plan) {
+                return self.run(&seen, &plan, report, tell).await;
+            }
+            let claims = self.claims(&seen, &plan)?;
+            if let Some((have, permit)) = held.take()
+                && claims.is_subset(&have)
+            {
+                let done = self.run(&seen, &plan, report, tell).await;
+                drop(permit);
+                return done;
+            }
+            let patience = match self.patience {
+                Patience::For(limit) => Patience::For(limit.saturating_sub(begun.elapsed())),
+                Patience::None => Patience::None,
+            };
+            let what = format!("{} {}", self.wish.verb.word(), self.wish.names.join(" "));
+            let cancel = &self.machine.cancel;
+            let permit = Permit::take(&claims, &what, patience, cancel, |claim, holder| {
+                tell(Event::Waiting { what: claim.to_string(), holder: holder.to_string() });
+            })
+            .await?;
+            held = Some((claims, permit));
+        }
+    }
+
+    fn plan(&self, seen: &Seen) -> Result<Plan, ServiceError> {
+        let plan = plan(&self.wish, &seen.view(&self.machine.registry))?;
+        let starts = |step: &&Step| matches!(step, Step::Start { .. });
+        for step in plan.steps.iter().filter(starts) {
+            let needs = self.machine.registry.get(step.service())?.need > Mebibytes(0);
+            if let (true, Some(ServiceError::Gpu(error))) = (needs, &seen.trouble) {
+                return Err(error.clone().into());
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Whether somebody starts or stops one of the services at this moment.
+    fn is_being_worked_on(&self, plan: &Plan) -> bool {
+        plan.steps.iter().any(|step| {
+            let service = self.machine.registry.services.get(step.service());
+            service.is_some_and(|service| {
+                super::permit::holder(&self.machine.claim(service)).is_some()
+            })
+        })
+    }
+
+    /// Everything that is wanted or touched, and the GPUs that what is started uses.
+    fn claims(&self, seen: &Seen, plan: &Plan) -> Result<BTreeSet<Claim>, ServiceError> {
+        let mut claims = BTreeSet::new();
+        for step in &plan.steps {
+            let service = self.machine.registry.get(step.service())?;
+            claims.insert(self.machine.claim(service));
+            if let Step::Start { .. } = step {
+                claims.extend(seen.gpus_of(service).iter().map(|gpu| self.machine.claim_gpu(gpu)));
+            }
+        }
+        Ok(claims)
+    }
+
+    async fn run(
+        &self,
+        seen: &Seen,
+        plan: &Plan,
+        report: &mut Report,
+        tell: Tell<'_>,
+    ) -> Result<(), ServiceError> {
+        let mut so_far = SoFar::default();
+        for step in &plan.steps {
+            let begun = Instant::now();
+            let service = self.machine.registry.get(step.service())?;
+            let mut did = Did::default();
+            let result = self.step(step, service, seen, &so_far, &mut did, tell).await;
+            match (&result, step, did.instance.take()) {
+                (Ok(()), Step::Stop { .. }, _) => so_far.stopped.push(service.name.clone()),
+                (Ok(()), Step::Start { .. }, Some(instance)) => {
+                    so_far.started.push((service, instance));
+                }
+                _ => {}
+            }
+            self.record(step, service, seen, &result, &did, begun, report).await;
+            if let Err(error) = result {
+                let undo = undo::Undo { order: self, error: &error, plan };
+                report.restored = undo.run(&so_far, seen, tell).await;
+                return Err(error);
+            }
+        }
+        for name in &self.wish.names {
+            let service = self.machine.registry.get(name)?;
+            note::use_now(&self.machine.places.service(service));
+        }
+        Ok(())
+    }
+
+    async fn step(
+        &self,
+        step: &Step,
+        service: &Service,
+        seen: &Seen,
+        so_far: &SoFar<'_>,
+        did: &mut Did,
+        tell: Tell<'_>,
+    ) -> Result<(), ServiceError> {
+        let not_running = || ServiceError::NotRunning { name: service.name.clone() };
+        match step {
+            Step::Reuse { stale, .. } => {
+                tell(Event::Reused { service: service.name.clone() });
+                if *stale {
+                    tell(Event::Stale { service: service.name.clone() });
+                }
+                Ok(())
+            }
+            Step::Await { .. } => {
+                let instance = seen.instance(&service.name).ok_or_else(not_running)?;
+                start::until_healthy(service, instance, &self.machine.cancel, tell).await
+            }
+            Step::Stop { why, .. } => {
+                if let Some(signal) = self.machine.cancel.now() {
+                    return Err(ServiceError::Cancelled { signal });
+                }
+                let instance = seen.instance(&service.name).ok_or_else(not_running)?;
+                let stopped = stop::stop(self.machine, service, instance, why, tell).await?;
+                did.escalated = stopped.escalated;
+                Ok(())
+            }
+            Step::Start { .. } => {
+                let headroom = self.machine.registry.headroom.beside(service.need);
+                let started: Vec<(&Service, &Instance)> =
+                    so_far.started.iter().map(|(service, it)| (*service, it)).collect();
+                let room = seen.room_for(service, headroom, &so_far.stopped, &started)?;
+                match start::start(self.machine, service, room.as_ref(), tell).await {
+                    Ok(ready) => {
+                        (did.attempts, did.pauses) = (ready.attempts, seconds(&ready.pauses));
+                        did.instance = Some(ready.instance);
+                        Ok(())
+                    }
+                    Err(NotReady { error, attempts, pauses }) => {
+                        (did.attempts, did.pauses) = (attempts, seconds(&pauses));
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a line of the journal has many columns")]
+    async fn record(
+        &self,
+        step: &Step,
+        service: &Service,
+        seen: &Seen,
+        result: &Result<(), ServiceError>,
+        did: &Did,
+        begun: Instant,
+        report: &mut Report,
+    ) {
+        let outcome = match result {
+            Ok(()) => Outcome::Done,
+            Err(error) if is_cut_off(error) => Outcome::Interrupted,
+            Err(_) => Outcome::Failed,
+        };
+        let act = match step {
+            Step::Reuse { .. } | Step::Await { .. } => Act::Check,
+            Step::Start { .. } => Act::Start,
+            Step::Stop { .. } => Act::Stop,
+        };
+        let error = result.as_ref().err().map(ToString::to_string);
+        let seconds = begun.elapsed().as_secs_f64();
+        let from = seen.state(service).word();
+        let to = match (act, outcome) {
+            (Act::Stop, Outcome::Done) => "stopped",
+            (Act::Stop, _) => "stopping",
+            (_, Outcome::Done) => "ready",
+            _ => "error",
+        };
+        let (mib_before, mib_after) = match step {
+            Step::Reuse { .. } => (BTreeMap::new(), BTreeMap::new()),
+            _ => (seen.used(service), self.machine.used(service, seen).await),
+        };
+        let entry = Entry {
+            operation: self.operation,
+            at: Timestamp::now(),
+            agent: journal::agent(),
+            verb: self.wish.verb,
+            act,
+            service: service.name.clone(),
+            registry: self.machine.registry.place.clone(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            outcome,
+            error: error.clone(),
+            attempts: did.attempts,
+            pauses: did.pauses.clone(),
+            escalated: did.escalated,
+            seconds,
+            mib_before,
+            mib_after,
+        };
+        // What was done counts, whether or not there is room for a line about it.
+        let _ = journal::append(&self.machine.places.journal(), &entry);
+        report.steps.push(Done {
+            step: step.clone(),
+            outcome,
+            error,
+            attempts: did.attempts,
+            escalated: did.escalated,
+            seconds,
+        });
+    }
+
+    /// Whether what was stopped is started again after a failure.
+    fn restores(&self) -> bool {
+        let mut wanted = self.wish.names.iter().filter_map(|it| self.machine.registry.get(it).ok());
+        wanted.any(|service| service.on_failure == OnFailure::Restore)
+    }
+}
+
+/// What the steps so far did.
+#[derive(Debug, Default)]
+struct SoFar<'a> {
+    stopped: Vec<String>,
+    started: Vec<(&'a Service, Instance)>,
+}
+
+/// What is known of a step beside how it ended.
+#[derive(Debug, Default)]
+struct Did {
+    instance: Option<Instance>,
+    attempts: u32,
+    pauses: Vec<f64>,
+    escalated: bool,
+}
+
+fn seconds(pauses: &[std::time::Duration]) -> Vec<f64> {
+    pauses.iter().map(std::time::Duration::as_secs_f64).collect()
+}

@@ -1,0 +1,87 @@
+//! One stop: memory asked back, the service ended, its end seen.
+
+use std::time::Duration;
+
+use crate::cancel::Cancel;
+use crate::engine::error::EngineError;
+use crate::services::error::ServiceError;
+use crate::services::event::{Event, Tell};
+use crate::services::instance::Instance;
+use crate::services::machine::Machine;
+use crate::services::note::{self, Doing};
+use crate::services::service::Service;
+use crate::services::stopped::Stopped;
+use crate::services::{container, evict_api, health, native};
+
+/// How long an API has to free memory that the end of the service frees anyway.
+const EVICTING: Duration = Duration::from_secs(10);
+/// How long an endpoint may answer on once its server is gone: a proxy that closes.
+const SILENT: Duration = Duration::from_secs(5);
+
+/// Stops a service that runs. The caller has its permit, and has decided that it may go.
+///
+/// It is stopped when its container or its processes are gone and its endpoint is silent.
+pub(crate) async fn stop(
+    machine: &Machine,
+    service: &Service,
+    instance: &Instance,
+    why: &str,
+    tell: Tell<'_>,
+) -> Result<Stopped, ServiceError> {
+    let folder = machine.places.service(service);
+    let name = &service.name;
+    tell(Event::Stopping { service: name.clone(), why: why.to_owned() });
+    note::change(&folder, |note| note.doing = Some(Doing::Stopping))?;
+    let cancel = machine.cancel.last_word();
+    if service.evict.is_some() {
+        let memory = async || machine.held(service, instance).await;
+        match evict_api::evict(service, memory, EVICTING, &cancel).await {
+            Ok(freed) => tell(Event::Evicted {
+                service: name.clone(),
+                before: freed.before,
+                after: freed.after,
+            }),
+            Err(error) => {
+                tell(Event::NotEvicted { service: name.clone(), why: error.to_string() });
+            }
+        }
+    }
+    let stopped = end(service, instance, &machine.cancel).await;
+    let stopped = match stopped {
+        Ok(stopped) => {
+            health::silence::wait_until_silent(service, SILENT, &cancel).await.map(|()| stopped)
+        }
+        Err(error) => Err(error),
+    };
+    note::change(&folder, |note| {
+        note.doing = None;
+        if stopped.is_ok() {
+            note.failed = None;
+            note.started = None;
+        }
+    })?;
+    let stopped = stopped?;
+    tell(Event::Stopped {
+        service: name.clone(),
+        took: stopped.took,
+        escalated: stopped.escalated,
+    });
+    Ok(stopped)
+}
+
+/// Ends what runs of a service, in its own way.
+pub(super) async fn end(
+    service: &Service,
+    instance: &Instance,
+    cancel: &Cancel,
+) -> Result<Stopped, ServiceError> {
+    match instance {
+        Instance::Container(container) => container::stop(container, service, cancel).await,
+        Instance::Native(native) => native::stop(native, service, cancel).await,
+    }
+}
+
+/// Whether what failed was that the user wanted the end.
+pub(super) fn is_cut_off(error: &ServiceError) -> bool {
+    matches!(error, ServiceError::Cancelled { .. } | ServiceError::Engine(EngineError::Cancelled))
+}
