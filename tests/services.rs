@@ -11,5 +11,7 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "services/health.rs"]
+mod health;
 #[path = "services/memory.rs"]
 mod memory;

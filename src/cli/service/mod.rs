@@ -7,6 +7,7 @@ mod lease;
 mod stats;
 mod status;
 mod stop;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ enum Verb {
     Status(status::Arguments),
     Evict(evict::Arguments),
     Stats(stats::Arguments),
+    Wait(wait::Arguments),
 }
 
 /// Runs `lem service …`.
@@ -42,5 +44,6 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Verb::Status(arguments) => status::run(arguments),
         Verb::Evict(arguments) => evict::run(arguments),
         Verb::Stats(arguments) => stats::run(arguments),
+        Verb::Wait(arguments) => wait::run(arguments),
     }
 }
