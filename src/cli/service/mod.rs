@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bring;
+mod check;
 mod evict;
 mod lease;
 mod stats;
@@ -33,6 +34,7 @@ enum Verb {
     Status(status::Arguments),
     Evict(evict::Arguments),
     Stats(stats::Arguments),
+    Check(check::Arguments),
     Wait(wait::Arguments),
 }
 
@@ -44,6 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Verb::Status(arguments) => status::run(arguments),
         Verb::Evict(arguments) => evict::run(arguments),
         Verb::Stats(arguments) => stats::run(arguments),
+        Verb::Check(arguments) => check::run(arguments),
         Verb::Wait(arguments) => wait::run(arguments),
     }
 }
