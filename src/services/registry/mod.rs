@@ -21,6 +21,7 @@ mod x_lem;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub(crate) use self::file::RegistryFile;
 pub(crate) use self::read::load;
@@ -36,6 +37,8 @@ pub(crate) struct Registry {
     pub place: PathBuf,
     pub services: BTreeMap<String, Service>,
     pub headroom: Headroom,
+    /// How long memory may take to come back after a stop.
+    pub recovery: Duration,
     pub budget: Budget,
     /// What may not be meant, a sentence each.
     pub warnings: Vec<String>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::check::{self, Around, Refusal, plain};
 use super::compose::{self, Composed};
@@ -16,6 +17,7 @@ use crate::engine::compose::Project;
 use crate::engine::resolved;
 use crate::services::connection::Connection;
 use crate::services::error::ServiceError;
+use crate::services::memory::recovery;
 use crate::yaml::{keys, regular};
 
 /// Reads and checks the registry: the one that is named, or the one that is found.
@@ -135,6 +137,7 @@ impl Written {
         }
         Ok(Registry {
             headroom: self.file.headroom.unwrap_or(Headroom::Default),
+            recovery: self.file.recovery_timeout.map_or(recovery::LIMIT, Duration::from),
             budget,
             place: self.place,
             services,
