@@ -24,6 +24,8 @@ use std::path::PathBuf;
 
 pub(crate) use self::file::RegistryFile;
 pub(crate) use self::read::load;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::read::parse;
 pub(crate) use self::room::{Budget, Headroom};
 use super::error::ServiceError;
 use super::service::Service;
