@@ -94,6 +94,10 @@ pub(crate) enum ServiceError {
     Leased { name: String, holders: Vec<String> },
     #[error("services that need `{name}` run: {}", dependants.join(", "))]
     Needed { name: String, dependants: Vec<String> },
+    #[error(
+        "service `{name}` has said nothing: it was never started, or is gone with its container"
+    )]
+    NoLog { name: String },
     #[error("service `{name}` is not running")]
     NotRunning { name: String },
     #[error("service `{name}` is {state}: {why}")]

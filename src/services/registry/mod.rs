@@ -25,6 +25,8 @@ use std::time::Duration;
 
 pub(crate) use self::file::RegistryFile;
 pub(crate) use self::read::load;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::read::parse;
 pub(crate) use self::room::{Budget, Headroom};
 use super::error::ServiceError;
 use super::service::Service;
