@@ -76,13 +76,14 @@ pub(crate) enum ServiceError {
     #[error("service `{name}` has no `evict`")]
     NothingToEvict { name: String },
     #[error(
-        "after {} GPU {gpu} has {free} free, and service `{name}` needs {need}",
+        "after {} GPU {gpu} has {free} free, and service `{name}` needs {need}, with {headroom} to spare",
         human(*waited)
     )]
     NotRecovered {
         name: String,
         gpu: String,
         need: Mebibytes,
+        headroom: Mebibytes,
         free: Mebibytes,
         waited: Duration,
         holders: Vec<String>,
