@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::evidence::Evidence;
 use super::how::How;
 use super::note::Note;
-use super::{log, pid_file};
+use super::{cgroup, log, pid_file};
 use crate::process_tree::{Identity, Pidfd, ScanError};
 use crate::services::error::ServiceError;
 
@@ -225,6 +225,10 @@ impl Instance {
         if let Some(mut note) = now.filter(|note| note.id == self.note.id && note.ended.is_none()) {
             note.ended = Some(how);
             let _ = note.write(&self.folder);
+        }
+        // Where something is left, it stays.
+        if let Some(group) = &self.note.cgroup {
+            cgroup::remove(group);
         }
     }
 }
