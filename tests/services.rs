@@ -15,3 +15,6 @@ mod support;
 mod health;
 #[path = "services/memory.rs"]
 mod memory;
+
+#[path = "services/native.rs"]
+mod native;
