@@ -48,6 +48,8 @@ mod pages;
 mod paths;
 #[path = "cli/private.rs"]
 mod private;
+#[path = "cli/registry.rs"]
+mod registry;
 #[path = "cli/repair.rs"]
 mod repair;
 #[path = "cli/rubbish.rs"]

@@ -61,6 +61,8 @@ mod paths;
 mod projects;
 #[path = "containers/reap.rs"]
 mod reap;
+#[path = "containers/registry.rs"]
+mod registry;
 #[path = "containers/secrets.rs"]
 mod secrets;
 #[path = "containers/starter.rs"]

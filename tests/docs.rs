@@ -41,7 +41,7 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
@@ -54,6 +54,7 @@ const PAGES: [&str; 14] = [
     "docs/init.md",
     "docs/notifications.md",
     "docs/resume.md",
+    "docs/services.md",
     "docs/strategies.md",
     "docs/watching.md",
 ];
@@ -127,6 +128,11 @@ fn the_page_about_health_works() {
 #[test]
 fn the_page_about_going_on_works() {
     follow("docs/resume.md");
+}
+
+#[test]
+fn the_page_about_the_registry_of_services_works() {
+    follow("docs/services.md");
 }
 
 #[test]

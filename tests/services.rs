@@ -13,6 +13,8 @@ mod support;
 
 #[path = "services/crash.rs"]
 mod crash;
+#[path = "services/health.rs"]
+mod health;
 #[path = "services/leases.rs"]
 mod leases;
 #[path = "services/memory.rs"]

@@ -85,20 +85,25 @@ impl TryFrom<Written> for LemKeys {
         for (key, value) in others {
             if OF_SERVICES.contains(&key.as_str()) {
                 of_service.insert(key, value);
-            } else if !key.starts_with("x-") {
-                return Err(unknown(&key));
+            } else if let Some(hint) = unknown(&key) {
+                return Err(format!("unknown key `x-lem.{key}`{hint}"));
             }
         }
         Ok(Self { entrypoint, keep_command, inner, of_service })
     }
 }
 
-fn unknown(key: &str) -> String {
+/// Nothing for a key that `x-lem` may have; else what may be meant.
+pub(crate) fn unknown(key: &str) -> Option<String> {
     let known = [&OF_CAMPAIGNS[..], &OF_SERVICES[..]].concat();
-    match nearest(key, &known) {
-        Some(name) => format!("unknown key `x-lem.{key}`; did you mean `{name}`?"),
-        None => format!("unknown key `x-lem.{key}`, expected one of {}", known.join(", ")),
+    if known.contains(&key) || key.starts_with("x-") {
+        return None;
     }
+    let own = OF_CAMPAIGNS.join(", ");
+    Some(nearest(key, &known).map_or_else(
+        || format!("; known here: {own}, and the keys of a service of `services.yaml`"),
+        |name| format!("; did you mean `{name}`?"),
+    ))
 }
 
 impl LemKeys {

@@ -47,7 +47,9 @@ impl Target {
         }
         let uri: Uri = text.parse().map_err(|_| NotATarget::Malformed)?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or(NotATarget::NoHost)?;
-        let after_host = uri.authority().and_then(|a| a.as_str().split_once(host));
+        let authority = uri.authority().map_or("", |a| a.as_str());
+        let server = authority.rsplit_once('@').map_or(authority, |(_, server)| server);
+        let after_host = server.split_once(host);
         let port = match after_host.map(|(_, port)| port).unwrap_or_default() {
             "" => String::new(),
             port => match port.strip_prefix(':').map(str::parse::<u16>) {
@@ -142,6 +144,7 @@ mod tests {
             ("https://hooks.example.com/T0/B0/secret", "https://hooks.example.com/…"),
             ("HTTP://me:secret@127.0.0.1:8080?token=secret", "http://127.0.0.1:8080/…"),
             ("http://[::1]:80/secret", "http://[::1]:80/…"),
+            ("http://me:hidden-secret@h:1/", "http://h:1/…"),
         ] {
             let target = Target::parse(url).unwrap();
             assert_eq!(target.to_string(), shown);

@@ -53,11 +53,14 @@ pub(crate) enum ServiceError {
     NoGpu { name: String, gpu: String },
     #[error("GPU {gpu} does not say how much memory it has")]
     MemoryUntold { gpu: String },
-    #[error("{url} is answered already, and not by service `{name}`")]
+    #[error("{url} is answered already, and not by service `{name}`{}", said(by.as_deref()))]
     EndpointTaken { name: String, url: String, by: Option<String> },
     #[error("service `{name}` ended while it started: {how}")]
     Died { name: String, how: String, tail: Vec<String> },
-    #[error("service `{name}` is not healthy after {} and {attempts} probes: {last}", human(*waited))]
+    #[error(
+        "service `{name}` is not healthy after {} and {}: {last}",
+        human(*waited), probes(*attempts)
+    )]
     Unhealthy {
         name: String,
         waited: Duration,
@@ -125,6 +128,8 @@ pub(crate) enum Limit {
     Attempts,
     /// `health.stall_timeout`.
     Stall,
+    /// What the user said for this wait.
+    Asked,
 }
 
 impl Limit {
@@ -134,6 +139,7 @@ impl Limit {
             Self::Timeout => "health.timeout",
             Self::Attempts => "health.max_attempts",
             Self::Stall => "health.stall_timeout",
+            Self::Asked => "--timeout",
         }
     }
 }
@@ -196,6 +202,15 @@ impl ServiceError {
             _ => false,
         }
     }
+}
+
+/// `: who`, where that is known.
+fn said(by: Option<&str>) -> String {
+    by.map(|by| format!(": {by}")).unwrap_or_default()
+}
+
+fn probes(count: u32) -> String {
+    if count == 1 { "1 probe".to_owned() } else { format!("{count} probes") }
 }
 
 fn listed(paths: &[PathBuf]) -> String {

@@ -6,6 +6,7 @@ use super::page::Page;
 use super::place::Place;
 
 const CAMPAIGN_FILE: &str = "docs/campaign-file.md";
+const SERVICES: &str = "docs/services.md";
 
 /// What no key resembles, so that the error lists every key that is known there.
 const UNKNOWN: &str = "zzzzzzzzzzzz";
@@ -17,7 +18,11 @@ fn set<T: Into<String>>(words: impl IntoIterator<Item = T>) -> BTreeSet<String> 
 /// The keys that `lem` names as known when `file` has an unknown one.
 fn known(place: &Place, file: &str, text: &str) -> BTreeSet<String> {
     place.write(file, text);
-    let complaint = place.complaint(&["campaign", "campaign.yaml", "--dry-run"]);
+    listed(&place.complaint(&["campaign", "campaign.yaml", "--dry-run"]))
+}
+
+/// The keys of a complaint about one that is not known.
+fn listed(complaint: &str) -> BTreeSet<String> {
     let list = complaint.split("known here: ").nth(1);
     let list = list.unwrap_or_else(|| panic!("no list of keys: {complaint}"));
     set(list.lines().next().unwrap().split(", "))
@@ -52,6 +57,24 @@ fn every_key_of_the_project_configuration_is_in_a_table() {
         ("### `thermal_gaps`", format!("thermal_gaps: {{{UNKNOWN}: 1}}")),
     ] {
         let known = known(&place, ".lem-config.yaml", &probe);
+        assert_eq!(set(page.column(heading, 0)), known, "{heading}");
+    }
+}
+
+#[test]
+fn every_key_of_the_registry_is_in_a_table() {
+    let (page, place) = (Page::read(SERVICES), Place::empty("registry"));
+    for (heading, probe) in [
+        ("## The file", format!("{UNKNOWN}: 1")),
+        ("## A service", format!("services: {{a: {{{UNKNOWN}: 1}}}}")),
+        ("### `health`", format!("services: {{a: {{health: {{{UNKNOWN}: 1}}}}}}")),
+        ("### `ready`", format!("services: {{a: {{ready: {{{UNKNOWN}: 1}}}}}}")),
+        ("### `evict`", format!("services: {{a: {{evict: {{{UNKNOWN}: 1}}}}}}")),
+        ("### `retry`", format!("services: {{a: {{retry: {{{UNKNOWN}: 1}}}}}}")),
+        ("### `container_management`", format!("container_management: {{{UNKNOWN}: 1}}")),
+    ] {
+        place.write("services.yaml", &probe);
+        let known = listed(&place.complaint(&["service", "check"]));
         assert_eq!(set(page.column(heading, 0)), known, "{heading}");
     }
 }
@@ -166,8 +189,8 @@ fn every_key_of_x_lem_is_in_the_table() {
     let compose = format!("services:\n  s:\n    image: i\n    x-lem: {{{UNKNOWN}: 1}}\n");
     place.write("compose.yaml", &compose);
     let complaint = place.complaint(&["campaign", "--dry-run"]);
-    let list = complaint.split("expected one of ").nth(1).unwrap_or_else(|| panic!("{complaint}"));
-    let known = set(list.lines().next().unwrap().split(", "));
+    let list = complaint.split("known here: ").nth(1).unwrap_or_else(|| panic!("{complaint}"));
+    let known = set(list.split(", and the keys of a service").next().unwrap().split(", "));
     let heading = "## What differs: the entrypoint and the command";
     assert_eq!(set(Page::read("docs/strategies.md").column(heading, 0)), known);
 }

@@ -14,6 +14,7 @@ use crate::campaign::error::CampaignError;
 use crate::campaign::plan::short_hash;
 use crate::cancel::Cancel;
 use crate::engine::compose::Project;
+use crate::engine::lem_keys::OF_SERVICES;
 use crate::yaml;
 
 /// When a file was last written, and what it was then: time, length, number.
@@ -103,7 +104,11 @@ fn said(
 ) -> Result<BTreeMap<String, String>, CampaignError> {
     let all: Value = yaml::parse(Path::new("docker compose config"), text)?;
     let of = |name: &String| {
-        let service = all.get("services")?.get(name)?;
+        let mut service = all.get("services")?.get(name)?.clone();
+        // What it is as a GPU service means nothing to a campaign.
+        if let Some(Value::Object(keys)) = service.get_mut("x-lem") {
+            keys.retain(|key, _| !OF_SERVICES.contains(&key.as_str()));
+        }
         Some((name.clone(), short_hash(service.to_string().as_bytes())))
     };
     Ok(services.iter().filter_map(of).collect())

@@ -16,6 +16,9 @@ pub(super) struct ProjectFile {
 /// A project may have one of its own already: it is left as it is.
 pub(super) const IGNORED: &str = ".gitignore";
 
+/// The registry of GPU services.
+pub(super) const REGISTRY: &str = "services.yaml";
+
 macro_rules! template {
     ($path:literal) => {
         include_str!(concat!("../../../compose/", $path))
@@ -59,6 +62,11 @@ pub(super) fn of(choices: &Choices) -> Vec<ProjectFile> {
         files.insert(4, file("image/Dockerfile", template!("starter/image/Dockerfile").to_owned()));
     }
     files
+}
+
+/// A registry with an example of each kind of service.
+pub(super) fn registry() -> Vec<ProjectFile> {
+    vec![file(REGISTRY, template!("services/services.yaml").to_owned())]
 }
 
 fn file(path: &'static str, text: String) -> ProjectFile {

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use self::choices::{Choices, Load, RESULTS, default_name, gaps};
-use self::files::{IGNORED, ProjectFile};
+use self::files::{IGNORED, ProjectFile, REGISTRY};
 use self::questions::NoAnswers;
 use self::write::{GitIgnore, look};
 use super::exit;
@@ -24,7 +24,8 @@ use crate::engine::invocation::quoted;
 
 pub(super) use self::write::InitError;
 
-/// Write a starter project: a campaign, its experiments and its Compose file.
+/// Write a starter project: a campaign, its experiments and its Compose file; or with --services a
+/// registry of GPU services.
 ///
 /// Asks for what no option says; with `--yes`, or for `--dry-run`, takes the defaults instead. Nothing
 /// is overwritten: where one of the files is there already, it is named and nothing is written (exit
@@ -58,6 +59,15 @@ pub(super) struct Arguments {
     /// Where to send word of campaigns
     #[arg(long, value_name = "URL", value_parser = choices::line)]
     webhook_url: Option<String>,
+    /// Instead of a project: `services.yaml`, a registry of GPU services to begin with
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "name", "image", "command", "strategy", "config_gap", "cycle_gap", "results_dir",
+            "webhook_url"
+        ]
+    )]
+    services: bool,
     /// Take the defaults
     #[arg(short, long)]
     yes: bool,
@@ -88,6 +98,10 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         let shown = named.clone().unwrap_or_else(|| ".".into());
         let folder = std::path::absolute(&shown)
             .map_err(|source| CampaignError::Unwritable { path: shown.clone(), source })?;
+        if arguments.services {
+            let put = put(&folder, named.as_deref(), &files::registry(), arguments.dry_run);
+            return Ok(put.map_or_else(|error| render::init_error(&error), |()| exit::DONE));
+        }
         let name = default_name(&folder);
         let (asks, dry_run) = (!arguments.yes && !arguments.dry_run, arguments.dry_run);
         let said = arguments.said();
@@ -177,14 +191,19 @@ fn put(
     write::write(folder, &wanted)?;
     let written: Vec<&str> = wanted.iter().map(|file| file.path).collect();
     render::say(&format!("wrote to {}: {}", folder.display(), written.join(", ")));
-    if ignore == GitIgnore::Kept {
+    if ignore == GitIgnore::Kept && files.iter().any(|file| file.path == IGNORED) {
         let lines = files.iter().filter(|file| file.path == IGNORED).flat_map(|f| f.text.lines());
         let lines: Vec<&str> = lines.filter(|line| !line.starts_with('#')).collect();
         render::say(&format!("your {IGNORED} is as it was; it should have: {}", lines.join(" ")));
     }
     let enter = named.map(|folder| format!("cd {}\n  ", quoted(&folder.to_string_lossy())));
     let enter = enter.unwrap_or_default();
-    render::say(&format!("next:\n  {enter}lem doctor\n  lem campaign"));
+    let next = if files.iter().any(|file| file.path == REGISTRY) {
+        "lem service check"
+    } else {
+        "lem doctor\n  lem campaign"
+    };
+    render::say(&format!("next:\n  {enter}{next}"));
     Ok(())
 }
 

@@ -21,9 +21,12 @@ fn listed(what: &[String]) -> String {
     names.join(", ")
 }
 
-/// Other names of files of ours: beside one of these, ours would take its place.
-const SAME_MEANING: [&str; 4] =
-    ["compose.yml", "docker-compose.yml", "docker-compose.yaml", "campaign.yml"];
+/// Files of ours and their other names: beside one of these, ours would take its place.
+const SAME_MEANING: [(&str, &[&str]); 3] = [
+    ("compose.yaml", &["compose.yml", "docker-compose.yml", "docker-compose.yaml"]),
+    ("campaign.yaml", &["campaign.yml"]),
+    ("services.yaml", &["services.yml"]),
+];
 
 /// Whether a `.gitignore` is written, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,9 @@ pub(super) fn look(folder: &Path, files: &[ProjectFile]) -> Result<GitIgnore, In
             Some(_) | None => {}
         }
     }
-    what.extend(SAME_MEANING.iter().filter(|name| there(name)).map(|name| (*name).to_owned()));
+    let ours = |path: &str| files.iter().any(|file| file.path == path);
+    let others = SAME_MEANING.iter().filter(|(path, _)| ours(path)).flat_map(|(_, names)| *names);
+    what.extend(others.filter(|name| there(name)).map(|name| (*name).to_owned()));
     if !what.is_empty() {
         return Err(InitError::InTheWay { folder: folder.to_owned(), what });
     }

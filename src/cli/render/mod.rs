@@ -10,6 +10,7 @@ mod progress;
 mod prompt;
 pub(super) mod registry;
 pub(super) mod services;
+pub(super) mod settings;
 mod summary;
 
 use std::io::Write;

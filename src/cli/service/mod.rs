@@ -2,11 +2,13 @@
 
 mod arguments;
 mod bring;
+mod check;
 mod evict;
 mod lease;
 mod stats;
 mod status;
 mod stop;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,8 @@ enum Verb {
     Status(status::Arguments),
     Evict(evict::Arguments),
     Stats(stats::Arguments),
+    Check(check::Arguments),
+    Wait(wait::Arguments),
 }
 
 /// Runs `lem service …`.
@@ -42,5 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Verb::Status(arguments) => status::run(arguments),
         Verb::Evict(arguments) => evict::run(arguments),
         Verb::Stats(arguments) => stats::run(arguments),
+        Verb::Check(arguments) => check::run(arguments),
+        Verb::Wait(arguments) => wait::run(arguments),
     }
 }

@@ -4,6 +4,7 @@
 //! which claims to take; with them, everything is looked at and planned again, and where that plan
 //! needs other claims, these are given back and it begins anew.
 
+pub(crate) mod attend;
 pub(crate) mod halt;
 pub(crate) mod leases;
 pub(crate) mod release;

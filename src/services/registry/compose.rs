@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::check::Refusal;
+use super::x_lem;
 use crate::cancel::Cancel;
 use crate::engine::compose::{ComposeProgram, Project};
 use crate::engine::devices::Gpus;
@@ -45,6 +46,9 @@ pub(super) async fn ask_compose(
     connection: &Connection,
     cancel: &Cancel,
 ) -> Result<Composed, ServiceError> {
+    if let Some(error) = x_lem::typo(&project.files) {
+        return Err(error);
+    }
     let engine = match connection.engine(cancel).await {
         Ok(engine) => engine,
         Err(EngineError::Cancelled) => return Err(EngineError::Cancelled.into()),

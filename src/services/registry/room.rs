@@ -47,9 +47,11 @@ fn percent(share: f64, of: Mebibytes) -> Mebibytes {
 impl fmt::Display for Headroom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Default => write!(f, "{} or {} %", Self::LEAST, Self::PERCENT),
+            Self::Default => {
+                write!(f, "{} or {} % of the need, whichever is more", Self::LEAST, Self::PERCENT)
+            }
             Self::Amount(amount) => write!(f, "{amount}"),
-            Self::Percent(share) => write!(f, "{share} %"),
+            Self::Percent(share) => write!(f, "{share} % of the need"),
         }
     }
 }

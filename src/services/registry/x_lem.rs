@@ -1,13 +1,34 @@
 //! The keys of a service that stand below `x-lem` of a Compose service.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::keys::ServiceKeys;
 use super::source::{Source, Text};
+use crate::engine::lem_keys;
 use crate::services::error::ServiceError;
-use crate::yaml::{self, YamlError, keys};
+use crate::yaml::{self, YamlError, keys, regular};
+
+/// The first key below an `x-lem` that there is not, where it is written.
+pub(super) fn typo(files: &[PathBuf]) -> Option<ServiceError> {
+    files.iter().find_map(|file| {
+        let text = regular::of_file(file).ok()?;
+        let all: Value = yaml::parse(file, &text).ok()?;
+        let text = Text::of(file, &text);
+        all.get("services")?.as_object()?.iter().find_map(|(name, service)| {
+            service.get("x-lem")?.as_object()?.keys().find_map(|key| {
+                let reason = format!("unknown key{}", lem_keys::unknown(key)?);
+                Some(ServiceError::Senseless {
+                    place: text.place(&["services", name, "x-lem", key]),
+                    service: name.clone(),
+                    key: format!("x-lem.{key}"),
+                    reason,
+                })
+            })
+        })
+    })
+}
 
 /// Where the `x-lem` of a Compose service is written: in the last file that has one.
 pub(super) fn source(name: &str, texts: &[Text], otherwise: &Text) -> Source {

@@ -176,7 +176,8 @@ fn headers(
 }
 
 fn target(key: &'static str, url: &str) -> Result<Target, Refusal> {
-    Target::parse(url).map_err(|why| Refusal::new(key, format!("`{url}`: {why}")))
+    // It may hold a password, and the place is named anyway.
+    Target::parse(url).map_err(|why| Refusal::new(key, why.to_string()))
 }
 
 fn checked(key: &'static str, url: &str) -> Result<String, Refusal> {
