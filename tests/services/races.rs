@@ -111,18 +111,17 @@ const ACTS: [&[&str]; 6] = [
     &["service", "evict", "<it>", "--no-wait"],
     &["lock", "--wait", "0", "--needs", "<it>", "--", "true"],
 ];
-const LOOKS: [&[&str]; 3] = [
-    &["service", "status"],
-    &["service", "stats"],
-    &["service", "ensure", "other", "--dry-run"],
-];
+const LOOKS: [&[&str]; 3] =
+    [&["service", "status"], &["service", "stats"], &["service", "ensure", "other", "--dry-run"]];
 
 // F29: every verb that acts, against every other, in both orders.
 #[test]
 fn whoever_acts_on_a_service_excludes_everybody_else_from_it_and_from_nothing_more() {
     let mut world = World::native();
+    let keys = |phase| {
+        format!("sequential: false, pipeline_phases: [{phase}], evict: {{kind: vllm-sleep}}")
+    };
     // Slow to start, and slow to free its memory and to end.
-    let keys = |phase| format!("pipeline_phases: [{phase}], evict: {{kind: vllm-sleep}}");
     let _slow = world.service(Kind::Native, "slow", 20_000, "--load 50s", &keys(1));
     let lingers = "--stop 50s --evict-lag 50s";
     let lingering = world.service(Kind::Native, "lingers", 20_000, lingers, &keys(2));

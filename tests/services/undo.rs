@@ -66,15 +66,11 @@ fn a_start_that_fails_at_first_is_tried_until_it_succeeds() {
 #[test]
 fn what_stays_wrong_is_not_tried_again() {
     let mut world = World::with_containers();
-    let free = ModelServer::new("free");
-    let port = free.port;
-    world.compose(&format!("  absent: {{image: 'lem-test-absent:none', ports: ['{port}:{port}']}}\n"));
-    let health = format!("health: {{url: '{}'}}", free.url("/health"));
-    world.register("absent", &format!("type: docker, service: absent, {health}"));
+    world.compose("  absent: {image: 'lem-test-absent:none'}\n");
+    world.register("absent", "type: docker, service: absent");
     let taken = world.service(Kind::Native, "taken", 1_000, "", "");
     let _large = world.service(Kind::Native, "large", 90_000, "", "");
-    let nowhere = format!("type: native, start_cmd: ['/nowhere/at/all'], {health}");
-    world.register("nowhere", &nowhere);
+    world.register("nowhere", "type: native, start_cmd: ['/nowhere/at/all']");
     let stranger = taken.start();
     taken.loads();
     for (name, code, words) in [
@@ -110,6 +106,8 @@ fn a_switch_that_fails_brings_the_previous_one_back_where_that_is_wanted() {
     assert_eq!(report["restored"], json!(["a"]), "{report}");
     assert_eq!((world.state("a"), world.count("a", "started")), ("ready".into(), 2));
     assert!(a.pid().is_some());
+    let line = world.journal().pop().unwrap();
+    assert_eq!((&line["act"], &line["service"]), (&json!("start"), &json!("a")), "{line}");
 }
 
 // F41
@@ -143,6 +141,9 @@ fn what_this_command_started_goes_with_an_interrupt_and_the_rest_stays(kind: Kin
         assert_eq!(states, ["ready", "stopped", "stopped"]);
         let line = world.journal().into_iter().rfind(|line| line["service"] == "front").unwrap();
         assert_eq!(line["outcome"], "interrupted", "{line}");
+        let line = world.journal().pop().unwrap();
+        let told = ["act", "service", "from", "to"].map(|key| line[key].as_str().unwrap());
+        assert_eq!(told, ["stop", "with", "ready", "stopped"]);
     }
     assert_eq!(world.count("before", "started"), 1);
     world.lem(&["service", "ensure", "with", "--no-wait"]).expect(0);

@@ -75,10 +75,13 @@ impl World {
                 format!("type: docker, service: {name}")
             }
         };
-        self.register(name, &format!(
-            "{lives}, vram_mb: {mib}, health: {{url: '{}', interval: 25ms}}, {keys}",
-            server.url("/health")
-        ));
+        self.register(
+            name,
+            &format!(
+                "{lives}, vram_mb: {mib}, health: {{url: '{}', interval: 25ms}}, {keys}",
+                server.url("/health")
+            ),
+        );
         server
     }
 
