@@ -108,6 +108,10 @@ bench: setup-for-tests release ## measure what lem adds to docker compose (BENCH
 	cargo bench --locked --bench scale
 	cargo bench --locked --bench overhead
 
+.PHONY: bench-switch
+bench-switch: ## measure what a switch between model servers adds to them (BENCH_ROUNDS=3)
+	cargo bench --locked --bench switch
+
 .PHONY: install
 install: release ## install under PREFIX (/usr/local), below DESTDIR
 	install -D -m 0755 $(TARGET_DIR)/release/lem $(DESTDIR)$(PREFIX)/bin/lem

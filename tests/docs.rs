@@ -60,10 +60,11 @@ const PAGES: [&str; 15] = [
 ];
 
 /// Commands that are only looked up in the Makefile, with what runs them instead.
-const NOT_RUN_HERE: [(&str, &str); 4] = [
+const NOT_RUN_HERE: [(&str, &str); 5] = [
     ("make demo", "compiles lem; continuous integration's job `demo` does it step by step"),
     ("make install", "writes to /usr/local; the job `demo` does it below the home folder"),
     ("make bench", "takes minutes, and measures nothing while other tests run"),
+    ("make bench-switch", "the same"),
     ("make test", "is running now"),
 ];
 

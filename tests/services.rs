@@ -19,6 +19,8 @@ mod health;
 mod leases;
 #[path = "services/memory.rs"]
 mod memory;
+#[path = "services/native.rs"]
+mod native;
 #[path = "services/output.rs"]
 mod output;
 #[path = "services/races.rs"]

@@ -140,9 +140,20 @@ impl Docker {
         Invocation::new(&self.0, ["logs", "--since", &since, "--tail", &lines, id])
     }
 
-    /// What a container says, from its last lines on, and on as it says more.
-    pub(crate) fn follow(&self, lines: u32, id: &str) -> Invocation {
-        Invocation::new(&self.0, ["logs", "--follow", "--tail", &lines.to_string(), id])
+    /// What a container has said since `since`, of that the last `lines` lines; with `on`, what it
+    /// says from then on too.
+    pub(crate) fn logs_of(
+        &self,
+        id: &str,
+        since: Option<Timestamp>,
+        lines: Option<usize>,
+        on: bool,
+    ) -> Invocation {
+        let lines = lines.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+        let invocation = Invocation::new(&self.0, ["logs", "--tail", &lines]);
+        let since = since.map(|since| format!("--since={since}"));
+        let flags = since.iter().map(String::as_str).chain(on.then_some("--follow"));
+        invocation.with(flags).with([id])
     }
 }
 

@@ -76,13 +76,14 @@ pub(crate) enum ServiceError {
     #[error("service `{name}` has no `evict`")]
     NothingToEvict { name: String },
     #[error(
-        "after {} GPU {gpu} has {free} free, and service `{name}` needs {need}",
+        "after {} GPU {gpu} has {free} free, and service `{name}` needs {need}, with {headroom} to spare",
         human(*waited)
     )]
     NotRecovered {
         name: String,
         gpu: String,
         need: Mebibytes,
+        headroom: Mebibytes,
         free: Mebibytes,
         waited: Duration,
         holders: Vec<String>,
@@ -93,6 +94,10 @@ pub(crate) enum ServiceError {
     Leased { name: String, holders: Vec<String> },
     #[error("services that need `{name}` run: {}", dependants.join(", "))]
     Needed { name: String, dependants: Vec<String> },
+    #[error(
+        "service `{name}` has said nothing: it was never started, or is gone with its container"
+    )]
+    NoLog { name: String },
     #[error("service `{name}` is not running")]
     NotRunning { name: String },
     #[error("service `{name}` is {state}: {why}")]

@@ -93,8 +93,8 @@ impl Place {
     #[track_caller]
     fn victims(&self, newcomer: &str) -> Vec<String> {
         let steps = self.steps(&["service", "ensure", newcomer, "--dry-run"]);
-        let stops = steps.iter().filter_map(|step| step.strip_prefix("stop "));
-        stops.map(|stop| stop.split(' ').next().unwrap().to_owned()).collect()
+        let gone = steps.iter().filter_map(|step| step.strip_prefix("stop "));
+        gone.map(|gone| gone.split(' ').next().unwrap().to_owned()).collect()
     }
 }
 
@@ -160,8 +160,7 @@ fn the_idle_go_before_those_that_compute_and_those_used_last_stay() {
     let refused = place.lem(&["service", "ensure", "most", "--dry-run"]).expect(4);
     refused.says(&["service `equal` (10000 MiB, as important, or more)", "--preempt"]);
     let steps = place.steps(&["service", "ensure", "most", "--preempt", "--dry-run"]);
-    let stops = steps.iter().filter(|step| step.starts_with("stop ")).count();
-    assert_eq!(stops, 4, "{steps:?}");
+    assert_eq!(steps.iter().filter(|step| step.starts_with("stop ")).count(), 4, "{steps:?}");
 }
 
 // F8
@@ -199,6 +198,28 @@ fn the_next_one_starts_when_the_memory_is_back_and_not_when_its_holder_is_gone()
     place.lem(&["switch", "second"]).expect(0);
     let waited = place.when("second", "started") - place.when("first", "stopped");
     assert!((1490..15_000).contains(&waited), "{waited} ms");
+}
+
+// F9
+#[test]
+fn memory_that_does_not_come_back_is_an_error_that_names_who_has_it() {
+    let mut place = Place::new(1);
+    place.registry.insert_str(0, "recovery_timeout: 700ms\n");
+    let _first = place.service("first", 0, 50_000, "--stop 1s", "");
+    let second = place.service("second", 0, 50_000, "", "");
+    place.ensure(&["first"]);
+    let mut switch = place.start(&["switch", "second"]);
+    eventually("the first is told to stop", || {
+        (!diary(place.diary_of("first"), "told to stop").is_empty()).then_some(())
+    });
+    // In the gap somebody takes what was to become free: what is free falls, and then rises.
+    let (_server, started) = stranger(&place, 40_000);
+    let ended = switch.wait().expect(4);
+    ended.says(&[
+        "GPU 0 has 41320 MiB free, and service `second` needs 50000 MiB, with 2500 MiB to spare",
+        &format!("held by pid {} (model_server) (40000 MiB)", started.0.id()),
+    ]);
+    assert_eq!((second.pid(), second.processes().len()), (None, 0));
 }
 
 /// Somebody who is no service takes `mib` of the first GPU.

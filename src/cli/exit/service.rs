@@ -28,6 +28,7 @@ impl Failure for ServiceError {
             | E::Unhealthy { .. }
             | E::NotStopped { .. }
             | E::NotEvicted { .. }
+            | E::NoLog { .. }
             | E::NotRunning { .. }
             | E::NotStarted { .. }
             | E::Unusable { .. } => FAILED,
@@ -100,7 +101,9 @@ impl Failure for ServiceError {
                 "wait until it is free, or end it anyway: `lem service stop --force`".to_owned()
             }
             E::Needed { .. } => "stop them too: `--cascade`".to_owned(),
-            E::NotRunning { name } => format!("start it: `lem service ensure {name}`"),
+            E::NotRunning { name } | E::NoLog { name } => {
+                format!("start it: `lem service ensure {name}`")
+            }
             E::NoContainer { container, .. } => format!(
                 "create it (`docker compose create`, `docker create --name {container} …`), or name \
                  its Compose service in the registry: `service:`"

@@ -18,19 +18,21 @@ use serde_json::{Map, Value};
 use crate::campaign::file::CampaignFile;
 use crate::campaign::run_folder::config_text;
 use crate::cli::flags::Flags;
-use crate::cli::render::told;
+use crate::cli::render::{self, told};
 use crate::cli::settings::{ConfigFile, Layers, Manners};
 use crate::experiment;
+use crate::services::registry;
 use crate::yaml;
 
 /// Reads bytes as something, and panics where a promise is broken.
 type Check = fn(&[u8]);
 
 /// Everything that is checked, by name.
-pub(crate) const KINDS: [(&str, Check); 6] = [
+pub(crate) const KINDS: [(&str, Check); 7] = [
     ("campaign", campaign::campaign),
     ("experiment", experiment),
     ("settings", settings),
+    ("services", services),
     ("compose", docker::compose),
     ("replies", docker::replies),
     ("left", left::left),
@@ -67,6 +69,21 @@ fn settings(bytes: &[u8]) {
             let base = Path::new(FOLDER);
             let chosen = layers.resolve(&campaign, base, &Flags::default(), Manners::default());
             assert!(!chosen.rows.is_empty());
+        }
+        Err(error) => names_the_place(&error),
+    }
+}
+
+/// The registry of services: whatever is understood can be shown, and ordered.
+fn services(bytes: &[u8]) {
+    let path = Path::new(FOLDER).join("services.yaml");
+    let text = yaml::text::decoded(&path, bytes.to_vec()).map_err(Into::into);
+    match text.and_then(|text| registry::parse(&path, &text)) {
+        Ok(registry) => {
+            let names = registry.services.keys().map(String::as_str);
+            let order = registry.start_order(names).map_or(0, |order| order.len());
+            assert_eq!(order, registry.services.len());
+            assert!(render::settings::document(&registry).is_object());
         }
         Err(error) => names_the_place(&error),
     }

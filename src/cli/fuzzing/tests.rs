@@ -14,7 +14,7 @@ use crate::engine::invocation::quoted;
 use crate::yaml;
 
 /// Keys that mean something somewhere, and some that do not.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 34] = [
     "campaign_name",
     "configs",
     "grid",
@@ -37,6 +37,16 @@ const KEYS: [&str; 24] = [
     "environment",
     "depends_on",
     "x-lem",
+    "start_cmd",
+    "container_name",
+    "vram",
+    "gpus",
+    "health",
+    "url",
+    "expect",
+    "evict",
+    "vram_total",
+    "defaults",
     "a.b",
     "",
 ];
@@ -149,6 +159,16 @@ proptest! {
             "execution": {"cycles": 1},
         });
         super::campaign::campaign(campaign.to_string().as_bytes());
+    }
+
+    #[test]
+    fn any_service_is_an_answer_or_an_error(
+        name in name(), key in prop::sample::select(KEYS.to_vec()), value in tree(), more in tree(),
+    ) {
+        let registry = json!({
+            "services": {name: {"start_cmd": ["x"], key: value}}, "x-more": more,
+        });
+        super::services(registry.to_string().as_bytes());
     }
 
     #[test]

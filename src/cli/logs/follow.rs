@@ -17,7 +17,7 @@ const BLOCK: usize = 64 * 1024;
 
 /// When a copy is complete.
 #[derive(Clone, Copy)]
-pub(super) enum Until<'a> {
+pub(in crate::cli) enum Until<'a> {
     /// With what is there.
     Now,
     /// When this is true and everything was copied.
@@ -25,7 +25,7 @@ pub(super) enum Until<'a> {
 }
 
 /// A log that may not be there yet, and that another takes the place of when a run is tried again.
-pub(super) struct Log<'a> {
+pub(in crate::cli) struct Log<'a> {
     pub path: &'a Path,
     /// How many lines of what is there already; all without it.
     pub lines: Option<usize>,
@@ -33,7 +33,7 @@ pub(super) struct Log<'a> {
 
 impl Log<'_> {
     /// Copies it. A reader that goes away, or a log that can't be read on, is the end.
-    pub(super) fn copy(&self, out: &mut impl Write, until: Until<'_>) {
+    pub(in crate::cli) fn copy(&self, out: &mut impl Write, until: Until<'_>) {
         let mut open: Option<File> = None;
         let mut first = true;
         let mut asked = Instant::now();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Args;
 
 use self::choose::{Shelf, choose};
-use self::follow::{Log, Until};
+pub(super) use self::follow::{Log, Until};
 use super::known::{self, Known};
 use super::runtime::block_on;
 use super::{exit, render};

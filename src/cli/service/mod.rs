@@ -5,6 +5,7 @@ mod bring;
 mod check;
 mod evict;
 mod lease;
+mod logs;
 mod stats;
 mod status;
 mod stop;
@@ -33,6 +34,7 @@ enum Verb {
     Stop(stop::Arguments),
     Status(status::Arguments),
     Evict(evict::Arguments),
+    Logs(logs::Arguments),
     Stats(stats::Arguments),
     Check(check::Arguments),
     Wait(wait::Arguments),
@@ -45,6 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Verb::Stop(arguments) => stop::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
         Verb::Evict(arguments) => evict::run(arguments),
+        Verb::Logs(arguments) => logs::run(arguments),
         Verb::Stats(arguments) => stats::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
         Verb::Wait(arguments) => wait::run(arguments),

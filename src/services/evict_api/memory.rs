@@ -32,6 +32,12 @@ impl<M: AsyncFnMut() -> Option<Mebibytes>> Figures<M> {
         self.before.is_some()
     }
 
+    /// Whether they say that anything is held. None is also what they say of processes that can't
+    /// be told apart: then the service's own word counts too.
+    pub(super) fn show_any(&self) -> bool {
+        self.before.is_some_and(|before| before > Mebibytes(0))
+    }
+
     /// What they were.
     pub(super) fn freed(&self) -> Freed {
         Freed { before: self.before, after: self.after }

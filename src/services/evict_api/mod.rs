@@ -69,7 +69,7 @@ where
         Evict::VllmSleep { base, level } => {
             let line = Line::new(base, limit);
             requests::sleep(&line, *level).await?;
-            if figures.are_known() {
+            if figures.show_any() {
                 figures.fallen(&line).await?;
             } else {
                 requests::sleeps(&line).await?;
@@ -77,17 +77,19 @@ where
         }
         Evict::ComfyuiFree { base } => {
             let line = Line::new(base, limit);
-            if figures.are_known() {
+            if figures.show_any() {
                 requests::free(&line).await?;
                 figures.fallen(&line).await?;
             } else {
                 let mut own = Figures::start(async || requests::reserved(&line).await).await;
-                if !own.are_known() {
+                if !own.are_known() && !figures.are_known() {
                     return Err("neither the GPUs nor its `/system_stats` say what it holds".into());
                 }
                 requests::free(&line).await?;
-                own.fallen(&line).await?;
-                return Ok(own.freed());
+                if own.are_known() {
+                    own.fallen(&line).await?;
+                    return Ok(own.freed());
+                }
             }
         }
         Evict::Http(probe) => http(probe, &mut figures, limit).await?,

@@ -136,6 +136,10 @@ async fn f23_vllm_sleeps_when_its_memory_is_free_whatever_it_says() {
     // Without a GPU its own word counts.
     assert_eq!(evicted(kind(&liar), None, LONG).await, Ok(UNKNOWN));
     let awake = Server::always(200, "{\"is_sleeping\": false}");
+    // Nothing is what figures say of processes that they can't tell apart.
+    let nothing = AtomicU64::new(0);
+    assert_eq!(evicted(kind(&liar), Some(&nothing), LONG).await, Ok(freed(0, 0)));
+    assert!(evicted(kind(&awake), Some(&nothing), SHORT).await.is_err());
     assert!(evicted(kind(&awake), None, SHORT).await.unwrap_err().contains("does not sleep"));
     let without = Server::always(404, "");
     let why = evicted(kind(&without), None, SHORT).await.unwrap_err();

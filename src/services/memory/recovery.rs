@@ -13,7 +13,7 @@ use crate::mebibytes::Mebibytes;
 use crate::services::error::ServiceError;
 use crate::services::registry::Budget;
 
-/// As long as memory may take to come back.
+/// As long as memory may take to come back, unless the registry says otherwise.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// Shorter than this, nothing was waited for.
 pub(crate) const AT_ONCE: Duration = Duration::from_millis(20);
@@ -64,8 +64,8 @@ struct Obstacle {
 impl Obstacle {
     fn error(self, ask: &Ask, waited: Duration) -> ServiceError {
         let Self { gpu, free, holders } = self;
-        let (name, need) = (ask.name.clone(), ask.need);
-        ServiceError::NotRecovered { name, gpu, need, free, waited, holders }
+        let (name, need, headroom) = (ask.name.clone(), ask.need, ask.headroom);
+        ServiceError::NotRecovered { name, gpu, need, headroom, free, waited, holders }
     }
 }
 

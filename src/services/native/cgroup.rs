@@ -3,22 +3,41 @@
 //!
 //! It is made inside of lem's own group, where the service would be anyway.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirEntry, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::Pid;
 use procfs::process::Process;
 
 /// What the name of such a group begins with.
 const PREFIX: &str = "lem-";
+/// How long a group without processes may be that of a start.
+const NEW: Duration = Duration::from_secs(60);
 
 /// Makes a group for the start with this id. None where there is no such hierarchy, or it is not
 /// ours to divide.
 pub(super) fn make(id: &str) -> Option<PathBuf> {
-    let group = own()?.join(format!("{PREFIX}{id}"));
+    let own = own()?;
+    sweep(&own);
+    let group = own.join(format!("{PREFIX}{id}"));
     std::fs::create_dir(&group).ok()?;
     Some(group)
+}
+
+/// Removes the groups of services that ended while no lem was there; the kernel keeps one that has
+/// processes. A new one may belong to a start whose program has not joined yet.
+fn sweep(own: &Path) {
+    let is_old = |entry: &DirEntry| {
+        let made = entry.metadata().and_then(|it| it.modified()).ok();
+        made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > NEW)
+    };
+    for entry in std::fs::read_dir(own).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_old(&entry) {
+            remove(&entry.path());
+        }
+    }
 }
 
 /// What `/proc` shows of a group.
@@ -53,6 +72,9 @@ pub(super) fn members(group: &Path) -> Vec<Pid> {
 
 /// Removes an empty group, and those below it; one that is in use stays.
 pub(super) fn remove(group: &Path) {
+    if !members(group).is_empty() {
+        return;
+    }
     for entry in std::fs::read_dir(group).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             remove(&entry.path());

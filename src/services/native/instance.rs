@@ -1,6 +1,6 @@
 //! One start of a native service, from the moment that it was started or found again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,10 @@ use tokio::sync::watch;
 
 use super::evidence::Evidence;
 use super::how::How;
-use super::note::{Note, definition};
-use super::{log, pid_file};
+use super::note::Note;
+use super::{cgroup, log, pid_file};
 use crate::process_tree::{Identity, Pidfd, ScanError};
 use crate::services::error::ServiceError;
-use crate::services::service::Native;
 
 /// How often a process is looked at that is no child of ours.
 const TICK: Duration = Duration::from_millis(25);
@@ -87,19 +86,9 @@ impl Instance {
         Ok(members.iter().map(|id| id.pid.as_raw().unsigned_abs()).collect())
     }
 
-    /// Whether the registry would start it in the same way now.
-    pub(crate) fn is_as_registered(&self, native: &Native) -> bool {
-        self.note.definition == definition(native)
-    }
-
     /// When it was started.
     pub(crate) fn since(&self) -> Timestamp {
         self.note.started_at
-    }
-
-    /// Where its output is.
-    pub(crate) fn log(&self) -> &Path {
-        &self.note.log
     }
 
     /// How much it has said so far, in bytes.
@@ -236,6 +225,10 @@ impl Instance {
         if let Some(mut note) = now.filter(|note| note.id == self.note.id && note.ended.is_none()) {
             note.ended = Some(how);
             let _ = note.write(&self.folder);
+        }
+        // Where something is left, it stays.
+        if let Some(group) = &self.note.cgroup {
+            cgroup::remove(group);
         }
     }
 }

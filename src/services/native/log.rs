@@ -19,7 +19,7 @@ const TAIL: u64 = 64 * 1024;
 const LONGEST_LINE: usize = 2000;
 
 /// Where a service's newest output is.
-pub(super) fn path(folder: &Path) -> PathBuf {
+pub(crate) fn path(folder: &Path) -> PathBuf {
     folder.join(FILE)
 }
 

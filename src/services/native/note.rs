@@ -9,13 +9,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::how::How;
 use crate::durable::{self, Flush};
 use crate::foreign_file;
 use crate::process_tree::Identity;
-use crate::services::service::Native;
 
 /// Its name in a service's folder.
 const FILE: &str = "native.json";
@@ -33,8 +31,6 @@ pub(super) struct Note {
     /// In clock ticks since boot: no process of it is older.
     pub since: u64,
     pub command: Vec<String>,
-    /// A digest of what the registry said about the start.
-    pub definition: String,
     pub log: PathBuf,
     /// Whether the service lives on in what the program leaves.
     pub daemon: bool,
@@ -73,12 +69,6 @@ impl From<Known> for Identity {
     fn from(known: Known) -> Self {
         Self { pid: Pid::from_raw(known.pid), started: known.started }
     }
-}
-
-/// A digest of what decides how a service starts: another one means that it would start otherwise.
-pub(super) fn definition(native: &Native) -> String {
-    let start = format!("{:?}\0{:?}\0{:?}", native.start, native.directory, native.environment);
-    Sha256::digest(start.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Boot {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::evidence::Evidence;
 use super::instance::{Child, Instance};
 use super::look::look;
-use super::note::{Boot, Note, definition};
+use super::note::{Boot, Note};
 use super::spawn::{self, Start};
 use super::{cgroup, log, pid_file};
 use crate::process_tree::{Ending, Identity, Manner, Pidfd, Progress, ticks};
@@ -106,7 +106,6 @@ pub(super) fn intend(
         since: Some(ticks()).filter(|ticks| *ticks != u64::MAX).unwrap_or_default(),
         command: spawn::words(&native.start, &native.directory),
         log: log::path(folder),
-        definition: definition(native),
         daemon: native.life == Life::Daemon,
         pid_file: native.pid_file.clone(),
         program: None,

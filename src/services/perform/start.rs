@@ -117,7 +117,8 @@ async fn once(
     if let Some(room) = room {
         let Room { sight, ask, staying } = room;
         let (lookout, cancel) = (&machine.lookout, &machine.cancel);
-        let took = recovery::wait(lookout, *sight, ask, staying, recovery::LIMIT, cancel).await?;
+        let limit = machine.registry.recovery;
+        let took = recovery::wait(lookout, *sight, ask, staying, limit, cancel).await?;
         if took > recovery::AT_ONCE {
             tell(Event::Recovered { service: name.clone(), took });
         }

@@ -26,6 +26,8 @@ pub(crate) struct RegistryFile {
     /// What stays free beside a service's need: `1GiB`, or `10%` of the need. Default: the larger
     /// of 512 MiB and 5 %.
     pub(super) headroom: Option<Headroom>,
+    /// How long the memory of a service that was stopped may take to come back. Default 30 s.
+    pub(super) recovery_timeout: Option<Time>,
     /// How much memory the GPUs have, where no driver tells: of each, or by index or UUID.
     pub(super) vram_total: Option<WithUnits>,
     /// The same in MiB, as `nvidia-smi` prints it.

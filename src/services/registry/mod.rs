@@ -21,9 +21,12 @@ mod x_lem;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub(crate) use self::file::RegistryFile;
 pub(crate) use self::read::load;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::read::parse;
 pub(crate) use self::room::{Budget, Headroom};
 use super::error::ServiceError;
 use super::service::Service;
@@ -36,6 +39,8 @@ pub(crate) struct Registry {
     pub place: PathBuf,
     pub services: BTreeMap<String, Service>,
     pub headroom: Headroom,
+    /// How long memory may take to come back after a stop.
+    pub recovery: Duration,
     pub budget: Budget,
     /// What may not be meant, a sentence each.
     pub warnings: Vec<String>,

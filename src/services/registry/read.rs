@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::check::{self, Around, Refusal, plain};
 use super::compose::{self, Composed};
@@ -16,6 +17,7 @@ use crate::engine::compose::Project;
 use crate::engine::resolved;
 use crate::services::connection::Connection;
 use crate::services::error::ServiceError;
+use crate::services::memory::recovery;
 use crate::yaml::{keys, regular};
 
 /// Reads and checks the registry: the one that is named, or the one that is found.
@@ -38,6 +40,12 @@ pub(crate) async fn load(
     written.registry(composed.as_ref())
 }
 
+/// The same of text that came from `path`; its Compose services are left as they are.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Registry, ServiceError> {
+    Written::of(path.to_owned(), text, None)?.registry(None)
+}
+
 /// What the files say before Compose is asked.
 struct Written {
     place: PathBuf,
@@ -57,13 +65,17 @@ impl Written {
             Found::File(path) => (path, None),
             Found::Compose(files) => (files.first().cloned().unwrap_or_default(), Some(files)),
         };
-        let base = place.parent().unwrap_or(Path::new("/")).to_owned();
         let text = regular::of_file(&place)?;
+        Self::of(place, &text, compose)
+    }
+
+    fn of(place: PathBuf, text: &str, compose: Option<Vec<PathBuf>>) -> Result<Self, ServiceError> {
+        let base = place.parent().unwrap_or(Path::new("/")).to_owned();
         let file = match compose {
-            None => keys::parse::<RegistryFile>(&place, &text)?,
+            None => keys::parse::<RegistryFile>(&place, text)?,
             Some(_) => RegistryFile::default(),
         };
-        Ok(Self { file, base, text: Text::of(&place, &text), compose, place })
+        Ok(Self { file, base, text: Text::of(&place, text), compose, place })
     }
 
     /// The Compose project, where services live in one.
@@ -135,6 +147,7 @@ impl Written {
         }
         Ok(Registry {
             headroom: self.file.headroom.unwrap_or(Headroom::Default),
+            recovery: self.file.recovery_timeout.map_or(recovery::LIMIT, Duration::from),
             budget,
             place: self.place,
             services,

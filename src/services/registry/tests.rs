@@ -162,6 +162,10 @@ fn how_much_memory_there_is_can_be_said_for_all_gpus_or_each() {
         understood("headroom: 10%\nservices: {a: {start_cmd: x}}").headroom,
         Headroom::Percent(10.0)
     );
+    assert_eq!(
+        understood("recovery_timeout: 2s\nservices: {a: {start_cmd: x}}").recovery,
+        Duration::from_secs(2)
+    );
     for wrong in ["vram_total: 24", "vram_total_mb: 24GiB", "headroom: 512", "headroom: 200%"] {
         assert!(
             Written::new(&format!("{wrong}\nservices: {{a: {{start_cmd: x}}}}")).load().is_err()

@@ -42,8 +42,8 @@ fn candidate(name: &str, priority: i64, holds: &[u64]) -> Candidate {
     }
 }
 
-fn used(second: i64) -> Option<Timestamp> {
-    Some(Timestamp::from_second(second).unwrap())
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
 }
 
 fn ask(need: u64, gpus: usize) -> Ask {
@@ -76,7 +76,7 @@ fn the_least_important_goes_then_the_idle_one_then_the_one_used_least_recently_t
     let one = |name: &str| candidate(name, 10, &[9000]);
     goes(&[candidate("low", 5, &[9000]), one("x")], &["low"]);
     goes(&[Candidate { busy: true, ..one("busy") }, one("x")], &["x"]);
-    let used = |name: &str, second| Candidate { last_used: used(second), ..one(name) };
+    let used = |name: &str, second| Candidate { last_used: Some(at(second)), ..one(name) };
     goes(&[used("a", 20), used("b", 10), used("c", 30)], &["b"]);
     goes(&[used("a", 20), used("b", 10), one("never")], &["never"]);
     goes(&[one("b"), one("a"), one("c")], &["a"]);
@@ -220,7 +220,7 @@ fn any_candidate(at: usize, gpus: usize) -> impl Strategy<Value = Candidate> {
                 busy,
                 pinned,
                 leased,
-                last_used: last.and_then(used),
+                last_used: last.map(self::at),
                 dependants: dependants.map(|other| format!("s{other}")).collect(),
                 ..candidate(&format!("s{at}"), priority, &holds)
             }

@@ -23,25 +23,8 @@ fn another_lem_finds_what_runs_and_since_when() {
     let found = place.found();
     assert_eq!(found.pid(), instance.pid());
     assert_eq!(found.pids().unwrap(), [instance.pid(), place.sleepers()[0]]);
-    assert_eq!((found.since(), found.log()), (instance.since(), instance.log()));
+    assert_eq!((found.since(), found.id()), (instance.since(), instance.id()));
     assert!(found.is_alive());
-}
-
-#[test]
-fn a_start_that_the_registry_would_do_otherwise_now_is_known() {
-    // F19
-    let place = Place::of("sleep <n>");
-    let _instance = place.started(1);
-    assert!(place.found().is_as_registered(place.native()));
-    let changed = |change: fn(&mut Native)| {
-        let mut native = place.native().clone();
-        change(&mut native);
-        !place.found().is_as_registered(&native)
-    };
-    assert!(changed(|native| native.start = CommandLine::Shell("sleep 1".to_owned())));
-    assert!(changed(|native| native.directory = "/".into()));
-    assert!(changed(|native| native.environment = [("A".to_owned(), "1".to_owned())].into()));
-    assert!(!changed(|native| native.stop = Some(CommandLine::Shell("true".to_owned()))));
 }
 
 #[tokio::test]
