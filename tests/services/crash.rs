@@ -66,8 +66,8 @@ fn whenever_lem_is_killed_the_next_one_finishes_or_cleans_up(kind: Kind) {
         assert_eq!(next.code, Some(0), "{said}: {}{}", lem.stderr(), next.stderr);
         assert_eq!((a.pid().is_some(), b.pid().is_some()), (false, runs), "{said}");
         let (one, other) = (world.state("a"), world.state("b"));
-        let word = if runs { "ready" } else { "stopped" };
-        assert_eq!((one.as_str(), other.as_str()), ("stopped", word), "{said}");
+        let of_b = if runs { "ready" } else { "stopped" };
+        assert_eq!((one.as_str(), other.as_str()), ("stopped", of_b), "{said}");
         // Nobody has anything that is still waited for.
         let again: &[&str] = if runs { &["switch", "b"] } else { &["service", "stop", "b"] };
         world.lem(&[again, &["--no-wait"]].concat()).expect(0);

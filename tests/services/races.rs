@@ -128,12 +128,12 @@ fn whoever_acts_on_a_service_excludes_everybody_else_from_it_and_from_nothing_mo
     let _other = world.service(Kind::Native, "other", 1_000, "", &keys(3));
     world.ensure(&["lingers", "other"]);
     let words = |act: &[&'static str], name: &'static str, phase: &'static str| {
-        let word = |word: &&'static str| match *word {
+        let filled = |part: &&'static str| match *part {
             "<it>" => name,
             "<phase>" => phase,
-            word => word,
+            part => part,
         };
-        act.iter().map(word).collect::<Vec<_>>()
+        act.iter().map(filled).collect::<Vec<_>>()
     };
     let [ensure, switch, phase, stop, evict, lock] = ACTS;
     // The stop is the last: nobody undoes it.
