@@ -35,9 +35,10 @@ const NEXT: [(&[&str], bool); 3] = [
 // F30
 fn whenever_lem_is_killed_the_next_one_finishes_or_cleans_up(kind: Kind) {
     let mut world = World::for_kind(kind);
-    let lasting = "--load 100ms --stop 100ms --vram-lag 150ms";
-    let a = world.service(kind, "a", 50_000, lasting, "priority: 10");
-    let b = world.service(kind, "b", 50_000, lasting, "");
+    // Longer than an engine takes to report an end.
+    let lag = "--stop 100ms --vram-lag 800ms";
+    let a = world.service(kind, "a", 50_000, lag, "priority: 10");
+    let b = world.service(kind, "b", 50_000, "--load 100ms --stop 100ms --vram-lag 100ms", "");
     let rounds = STEPS.iter().enumerate().flat_map(|(at, step)| {
         // The engine takes its time: with containers each step is followed by one of the three.
         let next = NEXT.iter().enumerate().filter(move |(number, _)| {
