@@ -51,6 +51,10 @@ release: container ## compile both for use: optimised lem and lem-container besi
 demo: setup release ## from a fresh checkout to results: the demo campaign
 	$(TARGET_DIR)/release/lem campaign fixtures/campaigns/demo.yaml --fresh --yes
 
+.PHONY: demo-services
+demo-services: setup release ## switch between two model servers on a made-up GPU
+	@scripts/demo-services.sh
+
 .PHONY: file-named
 file-named:
 	$(if $(FILE),@:,$(error FILE is not set: make campaign FILE=fixtures/campaigns/demo.yaml))

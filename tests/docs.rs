@@ -41,7 +41,7 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
@@ -56,6 +56,7 @@ const PAGES: [&str; 15] = [
     "docs/resume.md",
     "docs/services.md",
     "docs/strategies.md",
+    "docs/switching.md",
     "docs/watching.md",
 ];
 
@@ -134,6 +135,11 @@ fn the_page_about_going_on_works() {
 #[test]
 fn the_page_about_the_registry_of_services_works() {
     follow("docs/services.md");
+}
+
+#[test]
+fn the_page_about_services_and_switches_works() {
+    follow("docs/switching.md");
 }
 
 #[test]

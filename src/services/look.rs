@@ -20,7 +20,7 @@ use super::memory::measured::{self, Lives, Measured, Member};
 use super::note;
 use super::plan::{self, View};
 use super::registry::{Budget, Registry};
-use super::service::Service;
+use super::service::{GpuChoice, Service};
 use super::state::{Doing, Life, Signs, State, Voice};
 use super::{lease, permit};
 use crate::engine::Engine;
@@ -205,7 +205,7 @@ impl Seen {
 
     /// The GPUs that a service uses, as claims name them.
     pub(crate) fn gpus_of(&self, service: &Service) -> Vec<String> {
-        let cards = self.cards.chosen_for(service).unwrap_or_default();
+        let cards = self.cards.chosen(&service.name, &service.gpus).unwrap_or_default();
         cards.iter().map(|card| card.key.clone()).collect()
     }
 
@@ -295,10 +295,11 @@ async fn contained<'m>(
     Ok((Some(engine), lives))
 }
 
-/// A look at the GPUs, where one of the services needs any.
+/// A look at the GPUs, where one of the services uses any.
 async fn read_gpus(machine: &Machine, services: &[&Service]) -> Result<Reading, GpuError> {
-    if services.iter().all(|service| service.need == Mebibytes(0)) {
-        return Ok(Reading { driver: None, gpus: Vec::new(), silent: Vec::new() });
+    let none = GpuChoice::Named(Vec::new());
+    if services.iter().all(|service| service.gpus == none) {
+        return Err(GpuError::NoGpu);
     }
     machine.lookout.look().await
 }

@@ -188,7 +188,9 @@ impl Draft<'_> {
         if service.sequence == Sequence::SideBySide || self.running.contains(&service.name) {
             return Ok(());
         }
-        let gpus = self.gpus(service)?;
+        // Whatever it declares: a registry that says no `vram` has services that share GPUs too.
+        let chosen = self.view.cards.chosen(&service.name, &service.gpus)?;
+        let gpus = chosen.into_iter().map(|card| card.key.clone()).collect();
         let previous = self.running.iter().filter(|other| self.shares_a_gpu(&gpus, other));
         let previous: Vec<String> = previous.cloned().collect();
         for other in previous {
@@ -334,10 +336,14 @@ impl Draft<'_> {
         dependants.map(|it| it.name.clone()).filter(|it| self.running.contains(it)).collect()
     }
 
-    /// Whether a service that runs has, or may take, memory of one of these GPUs.
+    /// Whether a service that runs uses one of these GPUs, by what the registry or the driver says.
     fn shares_a_gpu(&self, gpus: &BTreeSet<String>, other: &str) -> bool {
+        let service = self.view.registry.services.get(other);
+        let chosen = service.and_then(|service| self.view.cards.chosen(other, &service.gpus).ok());
         let shares = self.view.sights.get(other).map(|sight| &sight.shares);
-        shares.into_iter().flatten().any(|(gpu, share)| gpus.contains(gpu) && share.holds().0 > 0)
+        let mut holds = shares.into_iter().flatten().filter(|(_, share)| share.measured.0 > 0);
+        chosen.into_iter().flatten().any(|card| gpus.contains(&card.key))
+            || holds.any(|(gpu, _)| gpus.contains(gpu))
     }
 }
 

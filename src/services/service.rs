@@ -224,6 +224,22 @@ impl Service {
         matches!(self.kind, Kind::Native(_))
     }
 
+    /// The longest that a start can take: each try warms up and times out, with the waits between.
+    pub(crate) fn longest_start(&self) -> Duration {
+        let (health, retry) = (&self.health, &self.retry);
+        let tries = retry.attempts.max(1);
+        let each = health.warm_time.saturating_add(health.timeout);
+        let mut wait = retry.delay.min(retry.max_delay);
+        let mut all = each.saturating_mul(tries);
+        for _ in 1..tries.min(1000) {
+            all = all.saturating_add(wait.mul_f64(1.0 + retry.jitter));
+            let next = wait.as_secs_f64() * f64::from(retry.factor);
+            wait = Duration::try_from_secs_f64(next).unwrap_or(retry.max_delay);
+            wait = wait.min(retry.max_delay);
+        }
+        all
+    }
+
     /// What a native service is started with, as text that is the same for the same settings; the
     /// settings of containers are Compose's to compare.
     pub(crate) fn fingerprint(&self) -> String {

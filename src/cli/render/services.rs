@@ -61,27 +61,12 @@ fn told(step: &Step, service: Option<&Service>) -> String {
             } else {
                 format!(" once {} and {spare_mib} MiB to spare are free", needs.join(", "))
             };
-            let longest = service.map(longest_start).unwrap_or_default();
+            let longest = service.map(Service::longest_start).unwrap_or_default();
             let tries = service.map_or(1, |it| it.retry.attempts);
             let tries = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
             format!("start `{name}`{needs}: {tries}, {} at most", human(longest))
         }
     }
-}
-
-/// The longest that a start can take: each try warms up and times out, and the waits between them.
-fn longest_start(service: &Service) -> Duration {
-    let tries = service.retry.attempts.max(1);
-    let each = service.health.warm_time.saturating_add(service.health.timeout);
-    let mut wait = service.retry.delay.min(service.retry.max_delay);
-    let mut all = each.saturating_mul(tries);
-    for _ in 1..tries.min(1000) {
-        all = all.saturating_add(wait.mul_f64(1.0 + service.retry.jitter));
-        let next = wait.as_secs_f64() * f64::from(service.retry.factor);
-        wait = Duration::try_from_secs_f64(next).unwrap_or(Duration::MAX);
-        wait = wait.min(service.retry.max_delay);
-    }
-    all
 }
 
 /// What happens, with the time since the beginning, on standard error.

@@ -6,7 +6,12 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::duration::Time;
+use crate::services::machine::Machine;
 use crate::services::permit::Patience;
+use crate::services::service::Service;
+
+/// For whatever else somebody may be doing.
+const OTHERS: Duration = Duration::from_secs(600);
 
 /// Which services are meant.
 #[derive(Debug, Clone, Args)]
@@ -25,18 +30,26 @@ pub(super) struct Manner {
     /// One JSON document on standard output
     #[arg(long)]
     pub json: bool,
-    /// How long to wait for somebody else who acts on the same service or GPU
-    #[arg(long, value_name = "TIME", default_value = "10m")]
-    pub wait: Time,
+    /// How long to wait for somebody else who acts on the same service or GPU; otherwise 10
+    /// minutes, and as long as a start of these services may take
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<Time>,
     /// Don't wait: exit 75 where somebody else is at work
     #[arg(long, conflicts_with = "wait")]
     pub no_wait: bool,
 }
 
 impl Manner {
-    /// The same as a value.
-    pub(super) fn patience(&self) -> Patience {
-        let wait = self.wait.0;
-        if self.no_wait || wait == Duration::ZERO { Patience::None } else { Patience::For(wait) }
+    /// How patient it is about these services.
+    pub(super) fn patience(&self, machine: &Machine, names: &[String]) -> Patience {
+        if self.no_wait { Patience::None } else { patience(self.wait, machine, names) }
     }
+}
+
+/// How long others are waited for: so long, or until they may be done.
+pub(super) fn patience(wait: Option<Time>, machine: &Machine, names: &[String]) -> Patience {
+    let services = names.iter().filter_map(|name| machine.registry.services.get(name));
+    let starts = services.map(Service::longest_start);
+    let wait = wait.map_or_else(|| starts.fold(OTHERS, Duration::saturating_add), |wait| wait.0);
+    if wait.is_zero() { Patience::None } else { Patience::For(wait) }
 }

@@ -109,7 +109,8 @@ fn bring(how: &How, wish: impl FnOnce(&Machine) -> Result<Wish, ServiceError>) -
         show::warnings(&machine.registry.warnings);
         let wish = wish(&machine)?;
         let operation = Uuid::new_v4();
-        let order = Order { machine: &machine, wish, patience: manner.patience(), operation };
+        let patience = manner.patience(&machine, &wish.names);
+        let order = Order { machine: &machine, wish, patience, operation };
         if manner.dry_run {
             let plan = perform::foresee(&order).await?;
             if manner.json {

@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         let release = Release {
             machine: &machine,
             force: arguments.force,
-            patience: manner.patience(),
+            patience: manner.patience(&machine, &names),
             operation: Uuid::new_v4(),
         };
         let timeline = show::Timeline::new();

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use uuid::Uuid;
 
-use super::arguments::Where;
+use super::arguments::{Where, patience};
 use crate::cancel::{Cancel, Signal};
 use crate::cli::render::services as show;
 use crate::cli::runtime::block_on;
@@ -18,7 +18,6 @@ use crate::services::machine::Machine;
 use crate::services::note;
 use crate::services::perform::Order;
 use crate::services::perform::leases::{self, Exclusive};
-use crate::services::permit::Patience;
 use crate::services::place::Purpose;
 use crate::services::plan::Wish;
 
@@ -36,9 +35,10 @@ pub(in crate::cli) struct Arguments {
     /// Stop services of the same or a higher priority too, where they could not start otherwise
     #[arg(long)]
     preempt: bool,
-    /// How long to wait for somebody else who acts on the same service or GPU; 0 is not at all
-    #[arg(long, value_name = "TIME", default_value = "10m")]
-    wait: Time,
+    /// How long to wait for somebody else who acts on the same service or GPU, 0 is not at all;
+    /// otherwise 10 minutes, and as long as a start of these services may take
+    #[arg(long, value_name = "TIME")]
+    wait: Option<Time>,
     #[command(flatten)]
     place: Where,
     /// The command and its arguments
@@ -58,8 +58,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
             preempt: arguments.preempt,
             recreate: false,
         };
-        let wait = arguments.wait.0;
-        let patience = if wait.is_zero() { Patience::None } else { Patience::For(wait) };
+        let patience = patience(arguments.wait, &machine, &wish.names);
         let order = Order { machine: &machine, wish, patience, operation: Uuid::new_v4() };
         let words: Vec<_> = arguments.command.iter().map(|word| word.to_string_lossy()).collect();
         let what: String = words.join(" ").chars().take(80).collect();

@@ -48,13 +48,14 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         let purpose = if manner.dry_run { Purpose::Looking } else { Purpose::Acting };
         let registry = arguments.place.registry.as_deref();
         let machine = Machine::open(registry, purpose, cancel).await?;
+        let names = machine.chosen(&arguments.names)?;
         let halt = Halt {
             machine: &machine,
-            names: machine.chosen(&arguments.names)?,
+            patience: manner.patience(&machine, &names),
+            names,
             force: arguments.force,
             grace: arguments.grace.map(|grace| grace.0),
             cascade: arguments.cascade || arguments.all,
-            patience: manner.patience(),
             operation: Uuid::new_v4(),
         };
         if manner.dry_run {

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::error::ServiceError;
 use super::event::{Event, Tell};
 use super::instance::Instance;
-use super::journal::{self, Act, Entry, Outcome};
+use super::journal::{self, Act, Entry, Outcome, Verb};
 use super::look::Seen;
 use super::machine::Machine;
 use super::note;
@@ -177,7 +177,8 @@ impl Order<'_> {
         for step in &plan.steps {
             let service = self.machine.registry.get(step.service())?;
             claims.insert(self.machine.claim(service));
-            if let Step::Start { .. } = step {
+            let alone = service.need > Mebibytes(0) || self.wish.verb == Verb::Switch;
+            if matches!(step, Step::Start { .. }) && alone {
                 claims.extend(seen.gpus_of(service).iter().map(|gpu| self.machine.claim_gpu(gpu)));
             }
         }
