@@ -74,7 +74,7 @@ impl Place {
     fn is_over(&self, server: &ModelServer) {
         match self.kind {
             Kind::Native => {
-                eventually("it has ended", || server.processes().is_empty().then_some(()))
+                eventually("it has ended", || server.processes().is_empty().then_some(()));
             }
             Kind::Docker => {
                 let running = self.scene.compose(&["ps", "--quiet", &server.name]);
