@@ -11,10 +11,23 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "services/crash.rs"]
+mod crash;
 #[path = "services/health.rs"]
 mod health;
+#[path = "services/leases.rs"]
+mod leases;
 #[path = "services/memory.rs"]
 mod memory;
-
 #[path = "services/native.rs"]
 mod native;
+#[path = "services/output.rs"]
+mod output;
+#[path = "services/races.rs"]
+mod races;
+#[path = "services/switch.rs"]
+mod switch;
+#[path = "services/undo.rs"]
+mod undo;
+#[path = "services/world.rs"]
+mod world;

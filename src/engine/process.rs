@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use super::error::EngineError;
 use super::invocation::Invocation;
 use crate::cancel::Cancel;
+use crate::lock::Lock;
 use crate::secret::hidden_in;
 
 pub(crate) use attended::Attended;
@@ -134,7 +135,28 @@ pub(crate) async fn capture(
     limit: Duration,
     cancel: &Cancel,
 ) -> Result<Reply, EngineError> {
-    let expression = expression(invocation).stdin_null().stdout_capture().stderr_capture();
+    captured(expression(invocation).stdin_null(), invocation, limit, cancel).await
+}
+
+/// The same for a command that holds a lock with lem: where lem is killed, the lock is free once
+/// the command too has ended. It has the lock as its input, and must not read that.
+pub(crate) async fn capture_holding(
+    lock: &Lock,
+    invocation: &Invocation,
+    limit: Duration,
+    cancel: &Cancel,
+) -> Result<Reply, EngineError> {
+    let input = lock.shared().map_err(|source| not_started(invocation, source))?;
+    captured(expression(invocation).stdin_file(input), invocation, limit, cancel).await
+}
+
+async fn captured(
+    expression: Expression,
+    invocation: &Invocation,
+    limit: Duration,
+    cancel: &Cancel,
+) -> Result<Reply, EngineError> {
+    let expression = expression.stdout_capture().stderr_capture();
     let handle = Arc::new(spawn(&expression, invocation)?);
     let waiting = tokio::task::spawn_blocking({
         let handle = Arc::clone(&handle);

@@ -132,6 +132,7 @@ impl Seen {
                 life: glance.life,
                 healthy: glance.is_healthy(),
                 stale: glance.stale,
+                half_stopped: glance.note.doing == Some(note::Doing::Stopping),
                 leased: !glance.leases.is_empty(),
                 busy: held.is_some_and(|held| held.computes),
                 last_used: folder.and_then(|folder| note::last_used(&folder)),

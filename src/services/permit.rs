@@ -6,7 +6,7 @@
 //! however their holder dies. What only looks takes none.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
@@ -28,6 +28,14 @@ impl Claim {
     fn lock(&self) -> &PathBuf {
         let (Self::Gpu { lock, .. } | Self::Service { lock, .. }) = self;
         lock
+    }
+
+    /// What a docker client has that an earlier holder left at its work.
+    fn client(&self) -> Option<PathBuf> {
+        match self {
+            Self::Gpu { .. } => None,
+            Self::Service { lock, .. } => Some(lock.with_file_name(CLIENT)),
+        }
     }
 }
 
@@ -53,6 +61,8 @@ pub(crate) struct Permit {
     _locks: Vec<Lock>,
 }
 
+/// Beside a service's own lock: that of a docker client that starts it.
+const CLIENT: &str = "client.lock";
 /// Between two looks at a lock that somebody has.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -67,40 +77,67 @@ impl Permit {
         cancel: &Cancel,
         mut waiting: impl FnMut(&Claim, &Holder),
     ) -> Result<Self, ServiceError> {
-        let holder = Holder::this(what);
         let begun = Instant::now();
+        let holder = Holder::this(what);
         let mut locks = Vec::new();
         for claim in claims {
-            let mut told: Option<Holder> = None;
-            let lock = loop {
-                match lock::take(claim.lock(), &holder) {
-                    Ok(lock) => break lock,
-                    Err(LockError::Unusable { path, source }) => {
-                        return Err(ServiceError::State { path, source });
-                    }
-                    Err(LockError::Held { holder }) => {
-                        let patient =
-                            matches!(patience, Patience::For(limit) if begun.elapsed() < limit);
-                        if !patient {
-                            return Err(ServiceError::Busy { what: claim.to_string(), holder });
-                        }
-                        if told.as_ref() != Some(&holder) {
-                            waiting(claim, &holder);
-                            told = Some(holder);
-                        }
-                    }
-                }
-                // Nobody who looks in step with another one gets it less often than that one.
-                let pause = LOOK.mul_f64(rand::rng().random_range(0.5..1.5));
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    signal = cancel.raised() => return Err(ServiceError::Cancelled { signal }),
-                }
-            };
-            locks.push(lock);
+            let paths = std::iter::once(claim.lock().clone()).chain(claim.client());
+            let mut own = Vec::new();
+            for path in paths {
+                own.push(one(claim, &path, &holder, begun, patience, cancel, &mut waiting).await?);
+            }
+            // Only its end was of interest.
+            own.truncate(1);
+            locks.append(&mut own);
         }
         Ok(Self { _locks: locks })
     }
+}
+
+async fn one(
+    claim: &Claim,
+    path: &Path,
+    holder: &Holder,
+    begun: Instant,
+    patience: Patience,
+    cancel: &Cancel,
+    waiting: &mut impl FnMut(&Claim, &Holder),
+) -> Result<Lock, ServiceError> {
+    let mut told: Option<Holder> = None;
+    loop {
+        match lock::take(path, holder) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Unusable { path, source }) => {
+                return Err(ServiceError::State { path, source });
+            }
+            Err(LockError::Held { holder }) => {
+                let patient = matches!(patience, Patience::For(limit) if begun.elapsed() < limit);
+                if !patient {
+                    return Err(ServiceError::Busy { what: claim.to_string(), holder });
+                }
+                if told.as_ref() != Some(&holder) {
+                    waiting(claim, &holder);
+                    told = Some(holder);
+                }
+            }
+        }
+        // Nobody who looks in step with another one gets it less often than that one.
+        let pause = LOOK.mul_f64(rand::rng().random_range(0.5..1.5));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            signal = cancel.raised() => return Err(ServiceError::Cancelled { signal }),
+        }
+    }
+}
+
+/// The lock of a docker client that starts the service with this folder, for which the caller has
+/// the permit. A client outlives a lem that is killed, and starts what nobody wants any more.
+pub(crate) fn client(service: &Path, what: &str) -> Result<Lock, ServiceError> {
+    let holder = Holder::this(format!("the docker client of {what}"));
+    lock::take(&service.join(CLIENT), &holder).map_err(|error| match error {
+        LockError::Unusable { path, source } => ServiceError::State { path, source },
+        LockError::Held { holder } => ServiceError::Busy { what: what.to_owned(), holder },
+    })
 }
 
 /// Who acts on something now, if anybody does.

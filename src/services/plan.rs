@@ -38,6 +38,8 @@ pub(crate) struct Sight {
     pub healthy: bool,
     /// Whether it runs with other settings than it would be started with.
     pub stale: bool,
+    /// Whether a stop of it began, and nobody is at it any more.
+    pub half_stopped: bool,
     pub leased: bool,
     pub busy: bool,
     pub last_used: Option<Timestamp>,
@@ -169,6 +171,8 @@ impl Draft<'_> {
                 return Err(ServiceError::Leased { name: name.clone(), holders });
             }
             Life::Running if again => "its settings have changed",
+            // It may be ending, however well it answers.
+            Life::Running if sight.half_stopped && !sight.leased => "a stop of it was cut off",
             Life::Running | Life::Gone => return Ok(()),
         };
         for dependant in self.running_dependants(name) {

@@ -10,8 +10,9 @@ use crate::engine::compose::Existing;
 use crate::engine::error::EngineError;
 use crate::engine::invocation::Invocation;
 use crate::engine::life::{Life, Status};
-use crate::engine::process::{Exit, capture};
+use crate::engine::process::{Exit, capture_holding};
 use crate::engine::reply;
+use crate::lock::Lock;
 use crate::services::error::ServiceError;
 use crate::services::service::{ComposeService, Kind, Service};
 
@@ -20,12 +21,14 @@ const STARTING: Duration = Duration::from_secs(120);
 /// How long a container that is being removed is waited for.
 const GOING: Duration = Duration::from_secs(30);
 
-/// Starts the service's container. `found` is what was there a moment ago.
+/// Starts the service's container. `found` is what was there a moment ago; `client` is held for as
+/// long as docker's client is at it.
 pub(crate) async fn start(
     engine: &Engine,
     service: &Service,
     found: &Looked,
     existing: Existing,
+    client: &Lock,
     cancel: &Cancel,
 ) -> Result<Instance, ServiceError> {
     let found = settled(engine, service, found.clone(), cancel).await?;
@@ -37,14 +40,14 @@ pub(crate) async fn start(
                 // Compose would make it anew too, but not where it starts its dependencies.
                 ask(&engine.docker.remove_stopped(&life.id), cancel).await?;
             }
-            up(engine, service, compose, existing, cancel).await?;
+            up(engine, service, compose, existing, client, cancel).await?;
         }
         (Kind::Container { name }, None) => {
             let (name, container) = (service.name.clone(), name.clone());
             return Err(ServiceError::NoContainer { name, container });
         }
         (Kind::Container { .. }, Some(life)) => {
-            run(&engine.docker.start(&life.id), service, engine, cancel).await?;
+            run(&engine.docker.start(&life.id), service, engine, client, cancel).await?;
         }
         // Only what lives in a container comes here.
         (Kind::Native(_), _) => {}
@@ -110,6 +113,7 @@ async fn up(
     service: &Service,
     compose: &ComposeService,
     existing: Existing,
+    client: &Lock,
     cancel: &Cancel,
 ) -> Result<(), ServiceError> {
     // With its dependencies, as they are: one that runs is somebody's.
@@ -121,16 +125,17 @@ async fn up(
     // What is pulled here would count as the time that the model takes.
     let at = line.arguments.iter().position(|word| word == "--no-build").map_or(0, |at| at + 1);
     line.arguments.splice(at..at, ["--pull".to_owned(), "never".to_owned()]);
-    run(&line, service, engine, cancel).await
+    run(&line, service, engine, client, cancel).await
 }
 
 async fn run(
     line: &Invocation,
     service: &Service,
     engine: &Engine,
+    client: &Lock,
     cancel: &Cancel,
 ) -> Result<(), ServiceError> {
-    let reply = capture(line, STARTING, cancel).await?;
+    let reply = capture_holding(client, line, STARTING, cancel).await?;
     if reply.exit == Exit::Code(0) {
         return Ok(());
     }

@@ -8,6 +8,7 @@ pub(crate) mod attend;
 pub(crate) mod halt;
 pub(crate) mod leases;
 pub(crate) mod release;
+mod remains;
 pub(crate) mod start;
 mod stop;
 mod undo;
@@ -100,7 +101,7 @@ impl Order<'_> {
     async fn fulfil(&self, report: &mut Report, tell: Tell<'_>) -> Result<(), ServiceError> {
         let begun = Instant::now();
         let mut held: Option<(BTreeSet<Claim>, Permit)> = None;
-        let mut told = BTreeSet::new();
+        let (mut told, mut short_since) = (BTreeSet::new(), None);
         loop {
             let seen = self.look().await?;
             for text in &seen.warnings {
@@ -108,18 +109,32 @@ impl Order<'_> {
                     tell(Event::Warning { text: text.clone() });
                 }
             }
-            let plan = self.plan(&seen)?;
-            if held.is_none() && plan.is_idle() && !self.is_being_worked_on(&plan) {
-                return self.run(&seen, &plan, report, tell).await;
-            }
-            let claims = self.claims(&seen, &plan)?;
-            if let Some((have, permit)) = held.take()
-                && claims.is_subset(&have)
-            {
-                let done = self.run(&seen, &plan, report, tell).await;
-                drop(permit);
-                return done;
-            }
+            let claims = match self.plan(&seen) {
+                Ok(plan) if held.is_none() && plan.is_idle() && !self.is_being_worked_on(&plan) => {
+                    return self.run(&seen, &plan, report, tell).await;
+                }
+                Ok(plan) => {
+                    let claims = self.claims(&seen, &plan)?;
+                    if let Some((have, permit)) = held.take()
+                        && claims.is_subset(&have)
+                    {
+                        let done = self.run(&seen, &plan, report, tell).await;
+                        drop(permit);
+                        return done;
+                    }
+                    claims
+                }
+                // Who is at work there may be about to make room, or to fail.
+                Err(ServiceError::DoesNotFit { .. }) if held.is_none() => {
+                    self.claims_of_wanted(&seen)?
+                }
+                Err(error) if remains::are_in_the_way(&error, &seen.cards) => {
+                    let since = *short_since.get_or_insert_with(Instant::now);
+                    remains::wait(since, error, &self.machine.cancel).await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let patience = match self.patience {
                 Patience::For(limit) => Patience::For(limit.saturating_sub(begun.elapsed())),
                 Patience::None => Patience::None,
@@ -170,6 +185,18 @@ impl Order<'_> {
         Ok(claims)
     }
 
+    /// The services that are wanted, and their GPUs.
+    fn claims_of_wanted(&self, seen: &Seen) -> Result<BTreeSet<Claim>, ServiceError> {
+        let mut claims = BTreeSet::new();
+        for service in
+            self.machine.registry.start_order(self.wish.names.iter().map(String::as_str))?
+        {
+            claims.insert(self.machine.claim(service));
+            claims.extend(seen.gpus_of(service).iter().map(|gpu| self.machine.claim_gpu(gpu)));
+        }
+        Ok(claims)
+    }
+
     async fn run(
         &self,
         seen: &Seen,
@@ -193,7 +220,7 @@ impl Order<'_> {
             self.record(step, service, seen, &result, &did, begun, report).await;
             if let Err(error) = result {
                 let undo = undo::Undo { order: self, error: &error, plan };
-                report.restored = undo.run(&so_far, seen, tell).await;
+                undo.run(&so_far, seen, report, tell).await;
                 return Err(error);
             }
         }
@@ -278,7 +305,7 @@ impl Order<'_> {
         };
         let error = result.as_ref().err().map(ToString::to_string);
         let seconds = begun.elapsed().as_secs_f64();
-        let from = seen.state(service).word();
+        let from = did.from.unwrap_or_else(|| seen.state(service).word());
         let to = match (act, outcome) {
             (Act::Stop, Outcome::Done) => "stopped",
             (Act::Stop, _) => "stopping",
@@ -338,11 +365,14 @@ struct SoFar<'a> {
 #[derive(Debug, Default)]
 struct Did {
     instance: Option<Instance>,
+    /// How the service was, where it was changed since it was seen.
+    from: Option<&'static str>,
     attempts: u32,
     pauses: Vec<f64>,
     escalated: bool,
 }
 
+/// To the millisecond, as people read it.
 fn seconds(pauses: &[std::time::Duration]) -> Vec<f64> {
-    pauses.iter().map(std::time::Duration::as_secs_f64).collect()
+    pauses.iter().map(|pause| (pause.as_secs_f64() * 1000.0).round() / 1000.0).collect()
 }

@@ -18,7 +18,7 @@ use crate::services::machine::Machine;
 use crate::services::memory::recovery;
 use crate::services::note::{self, Doing, Failed, Started};
 use crate::services::service::{AfterGrace, Kind, Retry, Service};
-use crate::services::{container, native};
+use crate::services::{container, native, permit};
 
 /// A service that is healthy.
 #[derive(Debug, Clone)]
@@ -190,7 +190,10 @@ async fn launch(machine: &Machine, service: &Service) -> Result<Instance, Servic
     let mut looked = container::look(engine, std::iter::once(service), &machine.cancel).await?;
     let found = looked.remove(&service.name).unwrap_or(container::Looked::Absent);
     let existing = Existing::BroughtUpToDate;
-    let started = container::start(engine, service, &found, existing, &machine.cancel).await?;
+    let client =
+        permit::client(&machine.places.service(service), &format!("start {}", service.name))?;
+    let started =
+        container::start(engine, service, &found, existing, &client, &machine.cancel).await?;
     Ok(Instance::Container(started))
 }
 

@@ -1,13 +1,18 @@
 //! What follows a failure: what this command started is ended where the user wants the end, and
 //! what it stopped is started again where the registry wants that.
 
+use std::collections::BTreeMap;
+use std::time::Instant;
+
 use super::start;
-use super::stop::{end, is_cut_off};
-use super::{Order, SoFar};
+use super::stop::{is_cut_off, stop};
+use super::{Did, Order, Report, SoFar};
 use crate::services::error::ServiceError;
 use crate::services::event::{Event, Tell};
+use crate::services::instance::Instance;
 use crate::services::look::Seen;
-use crate::services::plan::Plan;
+use crate::services::plan::{Plan, Step};
+use crate::services::service::{AfterGrace, Service};
 
 /// A command that failed, to be undone as far as that is wanted.
 pub(super) struct Undo<'a, 'o> {
@@ -17,38 +22,84 @@ pub(super) struct Undo<'a, 'o> {
 }
 
 impl Undo<'_, '_> {
-    /// Returns the services that run again.
-    pub(super) async fn run(&self, so_far: &SoFar<'_>, seen: &Seen, tell: Tell<'_>) -> Vec<String> {
-        let machine = self.order.machine;
+    /// The report tells what was done.
+    pub(super) async fn run(
+        &self,
+        so_far: &SoFar<'_>,
+        seen: &Seen,
+        report: &mut Report,
+        tell: Tell<'_>,
+    ) {
         if is_cut_off(self.error) {
             // The last one was ended by its own start.
             for (service, instance) in so_far.started.iter().rev() {
-                if let Err(error) = end(service, instance, &machine.cancel).await {
-                    tell(Event::Warning { text: error.to_string() });
+                self.take_back(service, instance, seen, report, tell).await;
+            }
+        } else if self.order.restores() {
+            let stopped = so_far.stopped.iter().filter(|name| self.plan.previous.contains(name));
+            // The last that was stopped is the one that the others need.
+            for name in stopped.rev() {
+                if let Ok(service) = self.order.machine.registry.get(name) {
+                    self.bring_back(service, so_far, seen, report, tell).await;
                 }
             }
-            return Vec::new();
         }
-        let mut restored = Vec::new();
-        if !self.order.restores() {
-            return restored;
+    }
+
+    async fn take_back(
+        &self,
+        service: &Service,
+        instance: &Instance,
+        seen: &Seen,
+        report: &mut Report,
+        tell: Tell<'_>,
+    ) {
+        let begun = Instant::now();
+        let mut unused = service.clone();
+        // Nobody but this command knows of it.
+        unused.stop.after_grace = AfterGrace::Kill;
+        unused.evict = None;
+        let why = "what wanted it is interrupted".to_owned();
+        let stopped = stop(self.order.machine, &unused, instance, &why, tell).await;
+        let escalated = stopped.as_ref().is_ok_and(|stopped| stopped.escalated);
+        let did = Did { escalated, from: Some("ready"), ..Did::default() };
+        let result = stopped.map(drop);
+        if let Err(error) = &result {
+            tell(Event::Warning { text: error.to_string() });
         }
-        let previous = so_far.stopped.iter().filter(|name| self.plan.previous.contains(name));
-        // The last that was stopped is the one that the others need.
-        for name in previous.rev() {
-            let Ok(service) = machine.registry.get(name) else { continue };
-            tell(Event::Restoring { service: name.clone() });
-            let headroom = machine.registry.headroom.beside(service.need);
-            let back: Vec<String> =
-                so_far.stopped.iter().filter(|name| !restored.contains(*name)).cloned().collect();
-            let room = seen.room_for(service, headroom, &back, &[]).ok().flatten();
-            match start::start(machine, service, room.as_ref(), tell).await {
-                Ok(_) => restored.push(name.clone()),
-                Err(failed) => tell(Event::Warning {
-                    text: format!("service `{name}` could not be brought back: {}", failed.error),
-                }),
-            }
+        let name = service.name.clone();
+        let step = Step::Stop { service: name, why, frees_mib: BTreeMap::new() };
+        self.order.record(&step, service, seen, &result, &did, begun, report).await;
+    }
+
+    async fn bring_back(
+        &self,
+        service: &Service,
+        so_far: &SoFar<'_>,
+        seen: &Seen,
+        report: &mut Report,
+        tell: Tell<'_>,
+    ) {
+        let (machine, name, begun) = (self.order.machine, service.name.clone(), Instant::now());
+        tell(Event::Restoring { service: name.clone() });
+        let headroom = machine.registry.headroom.beside(service.need);
+        let back = |name: &&String| !report.restored.contains(*name);
+        let gone: Vec<String> = so_far.stopped.iter().filter(back).cloned().collect();
+        let room = seen.room_for(service, headroom, &gone, &[]).ok().flatten();
+        let started = start::start(machine, service, room.as_ref(), tell).await;
+        let (attempts, result) = match started {
+            Ok(ready) => (ready.attempts, Ok(())),
+            Err(failed) => (failed.attempts, Err(failed.error)),
+        };
+        match &result {
+            Ok(()) => report.restored.push(name.clone()),
+            Err(error) => tell(Event::Warning {
+                text: format!("service `{name}` could not be brought back: {error}"),
+            }),
         }
-        restored
+        let (needs_mib, spare_mib) = (BTreeMap::new(), headroom.0);
+        let step = Step::Start { service: name, needs_mib, spare_mib };
+        let did = Did { attempts, from: Some("stopped"), ..Did::default() };
+        self.order.record(&step, service, seen, &result, &did, begun, report).await;
     }
 }

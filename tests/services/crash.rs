@@ -1,0 +1,199 @@
+//! lem is killed at every step of a switch: the next command sees what is, and finishes or cleans up
+//! (F30, F31).
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::processes;
+use crate::support::{ModelServer, Running, eventually};
+use crate::world::{Kind, World, of_both_kinds};
+
+of_both_kinds!(whenever_lem_is_killed_the_next_one_finishes_or_cleans_up);
+
+/// What the timeline says at each step of a switch from `a` to `b`.
+const STEPS: [&str; 7] = [
+    "a: stopping",
+    "a: stopped",
+    "b: its memory is free",
+    "b: starting",
+    "b: runs after",
+    "b: not yet",
+    "b: healthy",
+];
+
+/// What is done next, and whether `b` runs then.
+const NEXT: [(&[&str], bool); 3] = [
+    (&["switch", "b"], true),
+    (&["service", "ensure", "b"], true),
+    (&["service", "stop", "--all"], false),
+];
+
+// F30
+fn whenever_lem_is_killed_the_next_one_finishes_or_cleans_up(kind: Kind) {
+    let mut world = World::for_kind(kind);
+    // Longer than an engine takes to report an end.
+    let lag = "--stop 100ms --vram-lag 800ms";
+    let a = world.service(kind, "a", 50_000, lag, "priority: 10");
+    let b = world.service(kind, "b", 50_000, "--load 100ms --stop 100ms --vram-lag 100ms", "");
+    let rounds = STEPS.iter().enumerate().flat_map(|(at, step)| {
+        // The engine takes its time: with containers each step is followed by one of the three.
+        let next = NEXT.iter().enumerate().filter(move |(number, _)| {
+            kind == Kind::Native || number % NEXT.len() == at % NEXT.len()
+        });
+        next.map(move |(number, next)| (at + number, *step, *next))
+    });
+    for (round, step, (words, runs)) in rounds {
+        let said = format!("killed at `{step}`, then {words:?}");
+        world.lem(&["service", "stop", "b"]).expect(0);
+        world.ensure(&["a"]);
+        let mut lem = start_in_a_group(&world, &["switch", "b"]);
+        let ended = eventually(&format!("lem says `{step}`"), || {
+            (lem.stderr().contains(step) || lem.has_ended()).then(|| lem.has_ended())
+        });
+        assert!(!ended || lem.stderr().contains(step), "{said}: {}", lem.stderr());
+        if round % 2 == 0 {
+            let _ = killpg(Pid::from_raw(lem.pid().try_into().unwrap()), Signal::SIGKILL);
+        }
+        lem.kill();
+
+        for server in [&a, &b] {
+            is_told_as_it_is(&world, kind, server, &said);
+        }
+        let next = world.lem(words);
+        assert_eq!(next.code, Some(0), "{said}: {}{}", lem.stderr(), next.stderr);
+        assert_eq!((a.pid().is_some(), b.pid().is_some()), (false, runs), "{said}");
+        let (one, other) = (world.state("a"), world.state("b"));
+        let of_b = if runs { "ready" } else { "stopped" };
+        assert_eq!((one.as_str(), other.as_str()), ("stopped", of_b), "{said}");
+        // Nobody has anything that is still waited for.
+        let again: &[&str] = if runs { &["switch", "b"] } else { &["service", "stop", "b"] };
+        world.lem(&[again, &["--no-wait"]].concat()).expect(0);
+        assert_eq!(alive(&world, kind, &a) + alive(&world, kind, &b), usize::from(runs), "{said}");
+    }
+    world.lem(&["service", "stop", "--all"]).expect(0);
+    assert_eq!(alive(&world, kind, &a) + alive(&world, kind, &b), 0);
+    assert!(world.journal().len() > STEPS.len());
+}
+
+fn start_in_a_group(world: &World, words: &[&str]) -> Running {
+    let mut command = world.scene.command(words);
+    Running::start(world.fake.furnish(&mut command).process_group(0))
+}
+
+/// How many containers or servers of it are alive.
+fn alive(world: &World, kind: Kind, server: &ModelServer) -> usize {
+    match kind {
+        Kind::Native => server.processes().len(),
+        Kind::Container => world.containers().iter().filter(|it| it.service == server.name).count(),
+    }
+}
+
+/// What `status` says is how it was before or after.
+#[track_caller]
+fn is_told_as_it_is(world: &World, kind: Kind, server: &ModelServer, said: &str) {
+    let before = alive(world, kind, server) > 0;
+    let row = world.status(&server.name);
+    let after = alive(world, kind, server) > 0;
+    let told = !["stopped", "error"].contains(&row["state"].as_str().unwrap());
+    assert!([before, after].contains(&told), "{said}: {before} {after} {row}");
+    // What lem forked a moment ago has its locks until it has become another program.
+    eventually(&format!("nobody has `{}`: {said}", server.name), || {
+        world.status(&server.name)["holder"].is_null().then_some(())
+    });
+    if kind == Kind::Native {
+        assert_eq!(row["pid"].is_u64(), told, "{said}: {row}");
+    }
+}
+
+// F30: the locks are lem's alone.
+#[test]
+fn what_lem_started_holds_no_lock_of_it() {
+    let mut world = World::native();
+    let a = world.service(Kind::Native, "a", 50_000, "--load 50s", "");
+    let mut lem = world.start(&["service", "ensure", "a"]);
+    let pid = a.answers();
+    lem.kill();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let open = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    let locks: Vec<_> = open.filter(|it| it.extension().is_some_and(|it| it == "lock")).collect();
+    assert!(locks.is_empty(), "{locks:?}");
+    // What an earlier lem began to start is waited for, and is nobody's.
+    assert_eq!(world.state("a"), "starting");
+    world.lem(&["service", "stop", "a", "--no-wait"]).expect(0);
+    assert!(a.processes().is_empty());
+}
+
+// F31, F33
+#[test]
+fn what_was_started_before_the_machine_was_is_nobody_s_now_and_is_not_signalled() {
+    let mut world = World::native();
+    let a = world.service(Kind::Native, "a", 1_000, "", "");
+    world.ensure(&["a"]);
+    let pid = a.pid().unwrap();
+    let listing = world.scene.listing();
+    let note = listing.iter().find(|path| path.ends_with("native.json")).unwrap();
+    let mut text: Value = serde_json::from_slice(&std::fs::read(note).unwrap()).unwrap();
+    text["boot"]["id"] = "00000000-0000-0000-0000-000000000000".into();
+    std::fs::write(note, text.to_string()).unwrap();
+    world.lem(&["service", "status", "a"]).expect(3);
+    world.lem(&["service", "stop", "a", "--force"]).expect(0);
+    assert_eq!(a.pid(), Some(pid));
+    world.lem(&["service", "ensure", "a"]).expect(1).says(&["answered already", "model_server"]);
+    assert_eq!(a.pid(), Some(pid));
+    a.kill();
+    a.is_silent();
+    world.ensure(&["a"]);
+    assert_ne!(a.pid(), Some(pid));
+    assert!(processes::name(a.pid().unwrap()).starts_with("model"));
+}
+
+// F30: one that was told to end may still answer, and is not taken for one that stays.
+#[test]
+fn what_a_killed_lem_was_stopping_is_stopped_before_it_counts_as_started() {
+    let mut world = World::native();
+    let a = world.service(Kind::Native, "a", 50_000, "--stop 1s", "");
+    world.ensure(&["a"]);
+    let pid = a.pid();
+    let mut stop = world.start(&["service", "stop", "a"]);
+    eventually("`a` is told to stop", || (world.count("a", "told to stop") == 1).then_some(()));
+    stop.kill();
+    assert_eq!(a.pid(), pid);
+    let report = world.document(&["service", "ensure", "a"], 0);
+    let steps: Vec<_> = report["steps"].as_array().unwrap().iter().map(|it| &it["step"]).collect();
+    assert_eq!(steps, ["stop", "start"], "{report}");
+    assert!(a.pid().is_some() && a.pid() != pid);
+    assert_eq!((world.count("a", "stopped"), world.state("a")), (1, "ready".into()));
+}
+
+// F30: a client of docker outlives the lem that started it.
+#[test]
+fn what_the_docker_client_of_a_killed_lem_still_starts_is_not_forgotten() {
+    let mut world = World::with_containers();
+    let a = world.service(Kind::Container, "a", 50_000, "", "");
+    // `docker compose … up` takes until the file `go` is there.
+    let script = "#!/bin/sh\n\
+        case \" $* \" in *' up '*) : > up; while [ ! -e go ]; do sleep 0.02; done;; esac\n\
+        PATH=\"${PATH#*:}\" exec docker \"$@\"\n";
+    world.scene.write("bin/docker", script);
+    let path = world.scene.path("bin/docker");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = world.scene.command(&["service", "ensure", "a"]);
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", world.scene.path("bin").display()));
+    let mut lem = Running::start(world.fake.furnish(&mut command));
+    eventually("docker is asked", || world.scene.path("up").exists().then_some(()));
+    lem.kill();
+
+    let client = "the docker client of start a";
+    world.lem(&["service", "stop", "a", "--no-wait"]).expect(75).says(&[client]);
+    let mut stop = world.start(&["service", "stop", "a"]);
+    eventually("it waits", || stop.stderr().contains(client).then_some(()));
+    world.scene.write("go", "");
+    stop.wait().expect(0);
+    assert_eq!(world.containers(), []);
+    assert_eq!((a.pid(), world.state("a")), (None, "stopped".into()));
+}
