@@ -30,7 +30,9 @@ fn names(folder: &Path, named: &mut BTreeSet<u32>) {
             let from = if is_test { Some(0) } else { text.find("#[cfg(test)]") };
             let text = from.map(|from| &text[from..]).unwrap_or_default();
             let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-            named.extend(words.filter_map(|word| word.strip_prefix(['F', 'f'])?.parse::<u32>().ok()));
+            named.extend(
+                words.filter_map(|word| word.strip_prefix(['F', 'f'])?.parse::<u32>().ok()),
+            );
         }
     }
 }
