@@ -72,7 +72,11 @@ impl Cards {
     }
 
     /// The GPUs that service `name` uses, each once.
-    pub(crate) fn chosen(&self, name: &str, choice: &GpuChoice) -> Result<Vec<&Card>, ServiceError> {
+    pub(crate) fn chosen(
+        &self,
+        name: &str,
+        choice: &GpuChoice,
+    ) -> Result<Vec<&Card>, ServiceError> {
         let names = match choice {
             GpuChoice::All => return Ok(self.all.iter().collect()),
             GpuChoice::Named(names) => names,
