@@ -25,6 +25,10 @@ mod native;
 mod output;
 #[path = "services/races.rs"]
 mod races;
+#[path = "services/rows.rs"]
+mod rows;
+#[path = "services/settings.rs"]
+mod settings;
 #[path = "services/switch.rs"]
 mod switch;
 #[path = "services/undo.rs"]
