@@ -13,6 +13,8 @@ mod support;
 
 #[path = "services/crash.rs"]
 mod crash;
+#[path = "services/guarded.rs"]
+mod guarded;
 #[path = "services/health.rs"]
 mod health;
 #[path = "services/leases.rs"]
@@ -25,6 +27,10 @@ mod native;
 mod output;
 #[path = "services/races.rs"]
 mod races;
+#[path = "services/rows.rs"]
+mod rows;
+#[path = "services/settings.rs"]
+mod settings;
 #[path = "services/switch.rs"]
 mod switch;
 #[path = "services/undo.rs"]
