@@ -65,7 +65,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             } else if would.is_empty() && refusals.is_empty() {
                 render::out("nothing to do");
             } else {
-                would.iter().for_each(|name| render::out(&format!("unload `{name}`")));
+                for name in &would {
+                    render::out(&format!("unload `{name}`"));
+                }
             }
             return first_of(refusals);
         }
