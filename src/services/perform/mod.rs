@@ -159,13 +159,16 @@ impl Order<'_> {
     }
 
     fn plan(&self, seen: &Seen) -> Result<Plan, ServiceError> {
-        let plan =
-            plan(&self.wish, &seen.view(&self.machine.registry)).map_err(|error| match error {
-                ServiceError::Leased { name, .. } => {
-                    ServiceError::Leased { holders: seen.leases(&name), name }
-                }
-                error => error,
-            })?;
+        let registry = &self.machine.registry;
+        let plan = plan(&self.wish, &seen.view(registry)).map_err(|error| match error {
+            ServiceError::Leased { name, .. } => {
+                ServiceError::Leased { holders: seen.leases(&name), name }
+            }
+            ServiceError::Unusable { name, state: "unknown", .. } => {
+                registry.get(&name).map_or_else(|unknown| unknown, |service| seen.unseen(service))
+            }
+            error => error,
+        })?;
         let starts = |step: &&Step| matches!(step, Step::Start { .. });
         for step in plan.steps.iter().filter(starts) {
             let needs = self.machine.registry.get(step.service())?.need > Mebibytes(0);
