@@ -201,3 +201,13 @@ fn the_schema_knows_every_key_and_refuses_others() {
     }
     assert_eq!(service["additionalProperties"], false);
 }
+
+#[test]
+fn whoever_asks_for_campaigns_where_services_are_is_told_of_those_too() {
+    let scene = Scene::without_containers();
+    scene.write("services.yaml", &one("any"));
+    let status = scene.lem(&["status"]).expect(0);
+    status.says(&["no campaign runs", "`lem service status`"]);
+    scene.lem(&["logs"]).says(&["no campaign was ever started here", "`lem service logs NAME`"]);
+    scene.lem(&["ensure", "any"]).expect(2).says(&["`lem service ensure NAME`"]);
+}
