@@ -13,6 +13,8 @@ mod support;
 
 #[path = "services/crash.rs"]
 mod crash;
+#[path = "services/guarded.rs"]
+mod guarded;
 #[path = "services/health.rs"]
 mod health;
 #[path = "services/leases.rs"]

@@ -117,7 +117,9 @@ impl Failure for ServiceError {
             E::Leased { .. } => {
                 "wait until it is free, or end it anyway: `lem service stop --force`".to_owned()
             }
-            E::Needed { .. } => "stop them too: `--cascade`".to_owned(),
+            E::Needed { name, .. } => {
+                format!("stop them too: `lem service stop {name} --cascade`")
+            }
             E::NotRunning { name } | E::NoLog { name } => {
                 format!("start it: `lem service ensure {name}`")
             }
