@@ -149,7 +149,7 @@ impl Failure for ServiceError {
     }
 
     fn is_interruption(&self) -> bool {
-        false
+        !matches!(self, Self::Cancelled { .. } | Self::Engine(EngineError::Cancelled))
     }
 
     fn cancelled(signal: Signal) -> Self {

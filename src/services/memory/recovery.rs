@@ -37,12 +37,14 @@ pub(crate) async fn wait(
     let mut pause = FIRST_PAUSE;
     let waiting = async {
         loop {
-            let obstacle = look(lookout, ask, staying).await?;
+            let looked = look(lookout, ask, staying).await;
             let waited = began.elapsed();
-            match obstacle {
-                None => return Ok(waited),
-                Some(obstacle) if waited >= limit => return Err(obstacle.error(ask, waited)),
-                Some(_) => tokio::time::sleep(pause.min(limit.saturating_sub(waited))).await,
+            match looked {
+                Ok(None) => return Ok(waited),
+                Ok(Some(obstacle)) if waited >= limit => return Err(obstacle.error(ask, waited)),
+                Err(error) if waited >= limit => return Err(error),
+                // The driver may have been busy: one look that failed says nothing.
+                Ok(Some(_)) | Err(_) => tokio::time::sleep(pause.min(limit.saturating_sub(waited))).await,
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
