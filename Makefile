@@ -88,7 +88,7 @@ test-modern: ## run it on a second, modern engine beside this machine's own (scr
 # `cargo test` shows what a test prints while it runs.
 .PHONY: test-slow
 test-slow: setup-for-tests container ## run what takes minutes: engines that go away, a gigabyte of output, the torture test (LEM_TORTURE=200)
-	cargo test --locked --test slow --test containers -- --ignored --nocapture
+	cargo test --locked --test slow --test containers --test services -- --ignored --nocapture
 
 .PHONY: test-slow-modern
 test-slow-modern: ## run that on the modern engine

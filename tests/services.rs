@@ -11,6 +11,8 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "services/before.rs"]
+mod before;
 #[path = "services/crash.rs"]
 mod crash;
 #[path = "services/health.rs"]
@@ -23,8 +25,14 @@ mod memory;
 mod native;
 #[path = "services/output.rs"]
 mod output;
+#[path = "services/proof.rs"]
+mod proof;
 #[path = "services/races.rs"]
 mod races;
+#[path = "services/rows.rs"]
+mod rows;
+#[path = "services/settings.rs"]
+mod settings;
 #[path = "services/switch.rs"]
 mod switch;
 #[path = "services/undo.rs"]

@@ -27,6 +27,8 @@ pub(crate) struct Entry {
     pub verb: Verb,
     /// What that meant for this service.
     pub act: Act,
+    /// Whether the command named it, and not only what it needs or is in its way.
+    pub asked: bool,
     pub service: String,
     /// The registry that it is a service of.
     pub registry: PathBuf,
@@ -87,7 +89,6 @@ pub(crate) enum Act {
     Start,
     Stop,
     Evict,
-    Lease,
 }
 
 /// How it went.

@@ -6,7 +6,6 @@ mod glance;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-
 pub(crate) use self::glance::Glance;
 use super::container::{self, Looked};
 use super::error::ServiceError;

@@ -54,15 +54,17 @@ impl Places {
 
     /// The folder of one service. It need not be there yet.
     pub(crate) fn service(&self, service: &Service) -> PathBuf {
-        let (root, identity) = match &service.kind {
-            Kind::Native(_) => (self.host.as_path(), self.registry.to_string_lossy().into_owned()),
+        let (root, name, identity) = match &service.kind {
+            Kind::Native(_) => {
+                (self.host.as_path(), &service.name, self.registry.to_string_lossy().into_owned())
+            }
             Kind::Compose(compose) => {
                 let project = compose.project.name.as_deref().unwrap_or_default();
-                (self.of_engine(), format!("{project}\0{}", compose.service))
+                (self.of_engine(), &compose.service, format!("{project}\0{}", compose.service))
             }
-            Kind::Container { name } => (self.of_engine(), format!("\0{name}")),
+            Kind::Container { name } => (self.of_engine(), name, format!("\0{name}")),
         };
-        let name = format!("{}-{}", plain(&service.name), short_hash(&identity));
+        let name = format!("{}-{}", plain(name), short_hash(&identity));
         root.join("services").join(name)
     }
 

@@ -51,9 +51,9 @@ impl Counted {
                 count(&mut stats.stops, &mut stats.failed_stops);
                 stats.kills += u64::from(entry.escalated);
             }
-            Act::Evict | Act::Lease => {}
+            Act::Evict => {}
         }
-        if matches!(entry.act, Act::Check | Act::Start | Act::Lease) {
+        if entry.asked && matches!(entry.act, Act::Check | Act::Start) {
             stats.availability_checks += 1;
             if done {
                 stats.last_used = stats.last_used.max(Some(entry.at));

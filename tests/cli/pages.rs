@@ -70,14 +70,18 @@ fn a_schema_knows_the_keys_that_lem_knows_and_refuses_what_lem_refuses() {
         ("config", "/properties/thermal_gaps"),
         ("experiment", "/properties/workload"),
         ("result", "/properties/wall_seconds"),
+        ("services", "/properties/recovery_timeout"),
     ] {
         let ended = scene.lem(&["schema", kind]).expect(0);
         let schema: Value = serde_json::from_str(&ended.stdout).unwrap();
         assert!(schema.pointer(key).is_some(), "{kind} {key}");
         let closed = schema["additionalProperties"] == false;
-        assert_eq!(closed, ["campaign", "config"].contains(&kind), "{kind}");
+        assert_eq!(closed, ["campaign", "config", "services"].contains(&kind), "{kind}");
     }
-    scene.lem(&["schema", "nothing"]).expect(2).says(&["campaign, config, experiment, result"]);
+    scene
+        .lem(&["schema", "nothing"])
+        .expect(2)
+        .says(&["campaign, config, experiment, services, result"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -34,11 +35,7 @@ const NEXT: [(&[&str], bool); 3] = [
 
 // F30
 fn whenever_lem_is_killed_the_next_one_finishes_or_cleans_up(kind: Kind) {
-    let mut world = World::for_kind(kind);
-    // Longer than an engine takes to report an end.
-    let lag = "--stop 100ms --vram-lag 800ms";
-    let a = world.service(kind, "a", 50_000, lag, "priority: 10");
-    let b = world.service(kind, "b", 50_000, "--load 100ms --stop 100ms --vram-lag 100ms", "");
+    let switch = Switch::of(kind);
     let rounds = STEPS.iter().enumerate().flat_map(|(at, step)| {
         // The engine takes its time: with containers each step is followed by one of the three.
         let next = NEXT.iter().enumerate().filter(move |(number, _)| {
@@ -46,22 +43,90 @@ fn whenever_lem_is_killed_the_next_one_finishes_or_cleans_up(kind: Kind) {
         });
         next.map(move |(number, next)| (at + number, *step, *next))
     });
-    for (round, step, (words, runs)) in rounds {
-        let said = format!("killed at `{step}`, then {words:?}");
-        world.lem(&["service", "stop", "b"]).expect(0);
-        world.ensure(&["a"]);
-        let mut lem = start_in_a_group(&world, &["switch", "b"]);
+    for (round, step, next) in rounds {
+        let said = format!("killed at `{step}`, then {:?}", next.0);
+        let mut lem = switch.begin();
         let ended = eventually(&format!("lem says `{step}`"), || {
             (lem.stderr().contains(step) || lem.has_ended()).then(|| lem.has_ended())
         });
         assert!(!ended || lem.stderr().contains(step), "{said}: {}", lem.stderr());
-        if round % 2 == 0 {
+        switch.recovers_from_the_end_of(&mut lem, round, next, &said);
+    }
+    switch.leaves_nothing();
+}
+
+/// The same at moments that no timeline tells of, each a little later in the switch.
+fn killed_at_any_moment(kind: Kind) {
+    let switch = Switch::of(kind);
+    for round in 0..60 {
+        let moment = Duration::from_millis(round * 41);
+        let next = NEXT[usize::try_from(round).unwrap() % NEXT.len()];
+        let said = format!("killed after {moment:?}, then {:?}", next.0);
+        let (begun, mut lem) = (Instant::now(), switch.begin());
+        eventually("the moment comes", || {
+            (begun.elapsed() >= moment || lem.has_ended()).then_some(())
+        });
+        switch.recovers_from_the_end_of(&mut lem, usize::try_from(round).unwrap(), next, &said);
+    }
+    switch.leaves_nothing();
+}
+
+// F30
+#[test]
+#[ignore = "takes minutes: make test-slow"]
+fn a_lem_that_is_killed_at_any_moment_of_a_switch_between_programs() {
+    killed_at_any_moment(Kind::Native);
+}
+
+// F30
+#[test]
+#[ignore = "takes minutes: make test-slow"]
+fn a_lem_that_is_killed_at_any_moment_of_a_switch_between_containers() {
+    killed_at_any_moment(Kind::Container);
+}
+
+/// A switch from `a` to `b`, again and again.
+struct Switch {
+    world: World,
+    kind: Kind,
+    a: ModelServer,
+    b: ModelServer,
+}
+
+impl Switch {
+    fn of(kind: Kind) -> Self {
+        let mut world = World::for_kind(kind);
+        // Longer than an engine takes to report a start or an end.
+        let lag = "--stop 100ms --vram-lag 800ms";
+        let a = world.service(kind, "a", 50_000, lag, "priority: 10");
+        let b = world.service(kind, "b", 50_000, "--load 800ms --stop 100ms --vram-lag 100ms", "");
+        Self { world, kind, a, b }
+    }
+
+    /// `a` runs, and a lem in a group of its own begins to switch.
+    fn begin(&self) -> Running {
+        self.world.lem(&["service", "stop", "b"]).expect(0);
+        self.world.ensure(&["a"]);
+        let mut command = self.world.scene.command(&["switch", "b"]);
+        Running::start(self.world.fake.furnish(&mut command).process_group(0))
+    }
+
+    /// Kills it, in every other round with its group, and sees what the next lem makes of it.
+    #[track_caller]
+    fn recovers_from_the_end_of(
+        &self,
+        lem: &mut Running,
+        round: usize,
+        (words, runs): (&[&str], bool),
+        said: &str,
+    ) {
+        let (world, a, b) = (&self.world, &self.a, &self.b);
+        if round.is_multiple_of(2) && !lem.has_ended() {
             let _ = killpg(Pid::from_raw(lem.pid().try_into().unwrap()), Signal::SIGKILL);
         }
         lem.kill();
-
-        for server in [&a, &b] {
-            is_told_as_it_is(&world, kind, server, &said);
+        for server in [a, b] {
+            is_told_as_it_is(world, self.kind, server, said);
         }
         let next = world.lem(words);
         assert_eq!(next.code, Some(0), "{said}: {}{}", lem.stderr(), next.stderr);
@@ -72,16 +137,19 @@ fn whenever_lem_is_killed_the_next_one_finishes_or_cleans_up(kind: Kind) {
         // Nobody has anything that is still waited for.
         let again: &[&str] = if runs { &["switch", "b"] } else { &["service", "stop", "b"] };
         world.lem(&[again, &["--no-wait"]].concat()).expect(0);
-        assert_eq!(alive(&world, kind, &a) + alive(&world, kind, &b), usize::from(runs), "{said}");
+        assert_eq!(self.alive(), usize::from(runs), "{said}");
     }
-    world.lem(&["service", "stop", "--all"]).expect(0);
-    assert_eq!(alive(&world, kind, &a) + alive(&world, kind, &b), 0);
-    assert!(world.journal().len() > STEPS.len());
-}
 
-fn start_in_a_group(world: &World, words: &[&str]) -> Running {
-    let mut command = world.scene.command(words);
-    Running::start(world.fake.furnish(&mut command).process_group(0))
+    fn alive(&self) -> usize {
+        alive(&self.world, self.kind, &self.a) + alive(&self.world, self.kind, &self.b)
+    }
+
+    #[track_caller]
+    fn leaves_nothing(&self) {
+        self.world.lem(&["service", "stop", "--all"]).expect(0);
+        assert_eq!(self.alive(), 0);
+        assert!(self.world.journal().len() > STEPS.len());
+    }
 }
 
 /// How many containers or servers of it are alive.

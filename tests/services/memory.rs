@@ -222,6 +222,19 @@ fn memory_that_does_not_come_back_is_an_error_that_names_who_has_it() {
     assert_eq!((second.pid(), second.processes().len()), (None, 0));
 }
 
+// F9
+#[test]
+fn memory_of_what_was_stopped_a_moment_ago_is_waited_for() {
+    let mut place = Place::new(1);
+    let _first = place.service("first", 0, 50_000, "--vram-lag 1s", "");
+    let second = place.service("second", 0, 50_000, "", "");
+    place.ensure(&["first"]);
+    place.lem(&["service", "stop", "first"]).expect(0);
+    place.ensure(&["second"]);
+    assert!(second.pid().is_some());
+    assert!(place.when("second", "started") - place.when("first", "stopped") >= 990);
+}
+
 /// Somebody who is no service takes `mib` of the first GPU.
 fn stranger(place: &Place, mib: u64) -> (ModelServer, Started) {
     let server = ModelServer::new("stranger").on(&place.fake, 0, mib);

@@ -156,7 +156,7 @@ fn whoever_acts_on_a_service_excludes_everybody_else_from_it_and_from_nothing_mo
             }
         }
         for look in LOOKS {
-            world.lem(look).expect(0);
+            world.lem(&words(look, name, number)).expect(0);
         }
         assert!(!holder.has_ended(), "{act:?}: {}", holder.stderr());
         holder.signal(Signal::SIGINT);

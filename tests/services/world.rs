@@ -97,6 +97,17 @@ impl World {
         self.scene.write("services.yaml", &self.registry);
     }
 
+    /// Puts other words into the registry and the Compose file.
+    pub(crate) fn change(&mut self, from: &str, to: &str) {
+        assert!(self.registry.contains(from) || self.compose.contains(from), "{from}");
+        self.registry = self.registry.replace(from, to);
+        self.compose = self.compose.replace(from, to);
+        self.scene.write("services.yaml", &self.registry);
+        if !self.compose.is_empty() {
+            self.scene.services(&self.compose);
+        }
+    }
+
     /// The diary is beside the state of the GPU, where containers see it too.
     fn diary_of(&self, name: &str) -> PathBuf {
         self.fake.folder().join(format!("{name}.diary"))

@@ -77,7 +77,7 @@ impl Failure for ServiceError {
             E::NoGpu { .. } => "`lem gpu` lists them".to_owned(),
             E::MemoryUntold { .. } => "say it in the registry: `vram_total: 24GiB`".to_owned(),
             E::EndpointTaken { .. } => {
-                "end that server, or give the service another port; nothing was started".to_owned()
+                "end that server, or give the service another port; it was not started".to_owned()
             }
             E::Died { name, .. } => format!("all it said: `lem service logs {name}`"),
             E::Unhealthy { name, limit, .. } => {

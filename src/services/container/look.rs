@@ -59,11 +59,12 @@ async fn lives(engine: &Engine, ids: &[&str], cancel: &Cancel) -> Result<Vec<Lif
     let question = engine.docker.lives(ids);
     let reply = capture(&question, crate::engine::ASKING, cancel).await?;
     // One that went meanwhile is a complaint about that one alone.
-    let gone = |line: &str| line.contains("No such") || line.trim().is_empty();
-    if !reply.stderr.lines().all(gone) {
-        return Err(reply.success(&question).err().unwrap_or(EngineError::Cancelled));
+    let gone = reply.stderr.lines().any(|line| line.contains("No such"));
+    let text = reply.stdout.clone();
+    match reply.success(&question) {
+        Err(error) if !gone || error.is_outage() => Err(error),
+        Ok(_) | Err(_) => Ok(life::lives(&text)?),
     }
-    Ok(life::lives(&reply.stdout)?)
 }
 
 /// Of a service's containers the one that counts: the one that is alive, if one is.

@@ -65,7 +65,10 @@ impl Instance {
             match self.life().await {
                 Ok(Some(life)) if life.status == Status::Running => {
                     if life.started_at != self.started_at {
-                        return format!("it ended, and was started again: restarts {}", life.restarts);
+                        return format!(
+                            "it ended, and was started again: restarts {}",
+                            life.restarts
+                        );
                     }
                 }
                 Ok(Some(life)) => return how(&life),

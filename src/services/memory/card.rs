@@ -72,7 +72,11 @@ impl Cards {
     }
 
     /// The GPUs that service `name` uses, each once.
-    pub(crate) fn chosen(&self, name: &str, choice: &GpuChoice) -> Result<Vec<&Card>, ServiceError> {
+    pub(crate) fn chosen(
+        &self,
+        name: &str,
+        choice: &GpuChoice,
+    ) -> Result<Vec<&Card>, ServiceError> {
         let names = match choice {
             GpuChoice::All => return Ok(self.all.iter().collect()),
             GpuChoice::Named(names) => names,
@@ -118,8 +122,12 @@ impl Card {
         let told = gpu.memory.filter(|memory| memory.total.0 > 0);
         let told = told.map(|memory| Amounts { total: memory.total, free: memory.free });
         let (key, shown, index) = (key(gpu), gpu.index.to_string(), Some(gpu.index));
-        let memory = told.or_else(|| said(budget, &key)).or_else(|| said(budget, &shown));
-        Self { key, shown, memory, index }
+        let said = said(budget, &key).or_else(|| said(budget, &shown));
+        // Of such a GPU the driver may still say who holds what.
+        let held = gpu.processes.iter().flatten().filter_map(|process| process.memory);
+        let held = held.fold(0_u64, |held, memory| held.saturating_add(memory.0));
+        let said = said.map(|it| Amounts { free: Mebibytes(it.free.0.saturating_sub(held)), ..it });
+        Self { key, shown, memory: told.or(said), index }
     }
 
     fn named(name: String, budget: &Budget) -> Self {

@@ -8,23 +8,23 @@ pub(crate) mod attend;
 pub(crate) mod halt;
 pub(crate) mod leases;
 mod possible;
+mod record;
 pub(crate) mod release;
 mod remains;
 pub(crate) mod start;
 mod stop;
 mod undo;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::error::ServiceError;
 use super::event::{Event, Tell};
 use super::instance::Instance;
-use super::journal::{self, Act, Entry, Outcome, Verb};
+use super::journal::{Outcome, Verb};
 use super::look::Seen;
 use super::machine::Machine;
 use super::note;
@@ -228,6 +228,9 @@ impl Order<'_> {
             }
             self.record(step, service, seen, &result, &did, begun, report).await;
             if let Err(error) = result {
+                if self.wish.verb != Verb::Stop {
+                    self.record_in_vain(&error, seen, report);
+                }
                 let undo = undo::Undo { order: self, error: &error, plan };
                 undo.run(&so_far, seen, report, tell).await;
                 return Err(error);
@@ -289,71 +292,6 @@ impl Order<'_> {
                 }
             }
         }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a line of the journal has many columns")]
-    async fn record(
-        &self,
-        step: &Step,
-        service: &Service,
-        seen: &Seen,
-        result: &Result<(), ServiceError>,
-        did: &Did,
-        begun: Instant,
-        report: &mut Report,
-    ) {
-        let outcome = match result {
-            Ok(()) => Outcome::Done,
-            Err(error) if is_cut_off(error) => Outcome::Interrupted,
-            Err(_) => Outcome::Failed,
-        };
-        let act = match step {
-            Step::Reuse { .. } | Step::Await { .. } => Act::Check,
-            Step::Start { .. } => Act::Start,
-            Step::Stop { .. } => Act::Stop,
-        };
-        let error = result.as_ref().err().map(ToString::to_string);
-        let seconds = begun.elapsed().as_secs_f64();
-        let from = did.from.unwrap_or_else(|| seen.state(service).word());
-        let to = match (act, outcome) {
-            (Act::Stop, Outcome::Done) => "stopped",
-            (Act::Stop, _) => "stopping",
-            (_, Outcome::Done) => "ready",
-            _ => "error",
-        };
-        let (mib_before, mib_after) = match step {
-            Step::Reuse { .. } => (BTreeMap::new(), BTreeMap::new()),
-            _ => (seen.used(service), self.machine.used(service, seen).await),
-        };
-        let entry = Entry {
-            operation: self.operation,
-            at: Timestamp::now(),
-            agent: journal::agent(),
-            verb: self.wish.verb,
-            act,
-            service: service.name.clone(),
-            registry: self.machine.registry.place.clone(),
-            from: from.to_owned(),
-            to: to.to_owned(),
-            outcome,
-            error: error.clone(),
-            attempts: did.attempts,
-            pauses: did.pauses.clone(),
-            escalated: did.escalated,
-            seconds,
-            mib_before,
-            mib_after,
-        };
-        // What was done counts, whether or not there is room for a line about it.
-        let _ = journal::append(&self.machine.places.journal(), &entry);
-        report.steps.push(Done {
-            step: step.clone(),
-            outcome,
-            error,
-            attempts: did.attempts,
-            escalated: did.escalated,
-            seconds,
-        });
     }
 
     /// Whether what was stopped is started again after a failure.

@@ -155,7 +155,8 @@ async fn once(
     let settings = service.fingerprint();
     let _ = note::change(&machine.places.service(service), |note| {
         let (at, instance) = (Timestamp::now(), instance.id());
-        note.started = Some(Started { at, instance, settings, healthy_at: None, unhealthy_at: None });
+        note.started =
+            Some(Started { at, instance, settings, healthy_at: None, unhealthy_at: None });
     });
     match until_healthy(service, &instance, &machine.cancel, tell).await {
         Ok(()) => {

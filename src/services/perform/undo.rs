@@ -46,8 +46,7 @@ impl Undo<'_, '_> {
             // The last that was stopped is the one that the others need.
             for name in stopped.rev() {
                 if let Ok(service) = self.order.machine.registry.get(name) {
-                    let back =
-                        self.bring_back(service, so_far, &running, seen, report, tell).await;
+                    let back = self.bring_back(service, so_far, &running, seen, report, tell).await;
                     running.extend(back.map(|instance| (service, instance)));
                 }
             }
