@@ -65,10 +65,7 @@ impl Instance {
             match self.life().await {
                 Ok(Some(life)) if life.status == Status::Running => {
                     if life.started_at != self.started_at {
-                        return format!(
-                            "it ended, and was started again: restarts {}",
-                            life.restarts
-                        );
+                        return "it ended, and was started again".to_owned();
                     }
                 }
                 Ok(Some(life)) => return how(&life),

@@ -45,7 +45,7 @@ pub(crate) async fn wait(
                 Err(error) if waited >= limit => return Err(error),
                 // The driver may have been busy: one look that failed says nothing.
                 Ok(Some(_)) | Err(_) => {
-                    tokio::time::sleep(pause.min(limit.saturating_sub(waited))).await
+                    tokio::time::sleep(pause.min(limit.saturating_sub(waited))).await;
                 }
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
