@@ -130,7 +130,7 @@ fn several_previous_ones_are_all_brought_back() {
     world.ensure(&["a", "b"]);
     let report = world.document(&["switch", "next"], 1);
     let mut restored: Vec<_> = report["restored"].as_array().unwrap().iter().collect();
-    restored.sort_by_key(|name| name.to_string());
+    restored.sort_by_key(ToString::to_string);
     assert_eq!(restored, ["a", "b"], "{report}");
     let states = ["a", "b", "with", "next"].map(|name| world.state(name));
     assert_eq!(states, ["ready", "ready", "stopped", "error"]);
