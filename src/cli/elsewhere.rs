@@ -20,6 +20,16 @@ pub(super) fn instead(words: &[String]) -> Option<&'static str> {
         ["datasets" | "presets" | "aggregate" | "results", ..] => {
             "this belongs to the program in your image: `docker compose run --rm SERVICE lem …`"
         }
+        ["ensure" | "start", ..] => {
+            "`lem service ensure NAME` starts a service, `lem campaign FILE` a campaign"
+        }
+        ["stop", ..] => "`lem service stop NAME` stops a service, Ctrl-C a campaign",
+        ["service", "start" | "up" | "run", ..] => "`lem service ensure NAME`",
+        ["service", "down", ..] => "`lem service stop NAME`",
+        ["service", "switch", ..] => "`lem switch NAME`",
+        ["service", "phase", ..] => "`lem phase NUMBER`",
+        ["service", "lock", ..] => "`lem lock --needs NAME -- COMMAND`",
+        ["service", "ps" | "list" | "ls", ..] => "`lem service status`",
         _ => return None,
     })
 }
@@ -36,6 +46,9 @@ mod tests {
         assert!(said("batch configs/a.yaml").contains("--campaign-name"));
         assert!(said("config validate x.yaml").contains("--validate-only"));
         assert!(said("resume --wipe").contains("--fresh"));
+        assert!(said("ensure chat").contains("lem service ensure"));
+        assert!(said("service switch chat").contains("lem switch"));
+        assert_eq!(said("service ensure"), "");
         assert_eq!(said("campaign x"), "");
     }
 }

@@ -1,6 +1,6 @@
 //! `lem status`: what runs now, from any terminal and any folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -110,6 +110,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         render::say(
             "no campaign runs, and none is unfinished; `lem status --all` shows the others",
         );
+        // Whoever has services here may have meant those.
+        if Path::new("services.yaml").is_file() {
+            render::say("`lem service status` shows the services");
+        }
     } else {
         let texts: Vec<String> = rows.iter().map(|row| text(row, now)).collect();
         render::out(&texts.join("\n\n"));

@@ -100,6 +100,8 @@ pub(crate) enum ServiceError {
     NoLog { name: String },
     #[error("service `{name}` is not running")]
     NotRunning { name: String },
+    #[error("docker does not answer, so nobody knows whether `{name}` runs")]
+    EngineAway { name: String },
     #[error("service `{name}` is {state}: {why}")]
     Unusable { name: String, state: &'static str, why: String },
     #[error("container `{container}` of service `{name}` belongs to {owner}")]
@@ -163,7 +165,9 @@ pub(crate) struct Blocker {
 pub(crate) enum Untouchable {
     Pinned,
     Leased,
-    /// At least as important as who asks; `--preempt` stops it.
+    /// As important as who asks; a switch stops it.
+    Equal,
+    /// More important than who asks; `--preempt` stops it.
     Priority,
     /// Wanted by the same request.
     Wanted,
@@ -178,7 +182,8 @@ impl fmt::Display for Untouchable {
         f.write_str(match self {
             Self::Pinned => "pinned",
             Self::Leased => "in use",
-            Self::Priority => "as important, or more",
+            Self::Equal => "as important",
+            Self::Priority => "more important",
             Self::Wanted => "wanted too",
             Self::Needed => "needed by a service that stays",
             Self::Unmanaged => "no service of the registry",

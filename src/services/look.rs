@@ -71,7 +71,11 @@ impl Seen {
             Ok((engine, lives)) => (engine, lives),
             Err(EngineError::Cancelled) => return Err(EngineError::Cancelled.into()),
             Err(error) => {
-                warnings.push(format!("services in containers can't be seen: {error}"));
+                let said = format!("services in containers can't be seen: {error}");
+                // The registry has Compose services, and they were asked about before.
+                if !machine.registry.warnings.contains(&said) {
+                    warnings.push(said);
+                }
                 (None, BTreeMap::new())
             }
         };
@@ -153,6 +157,15 @@ impl Seen {
     /// One service; none, if it was not looked at.
     pub(crate) fn glance(&self, name: &str) -> Option<&Glance> {
         self.services.get(name)
+    }
+
+    /// Why nobody knows how a service is.
+    pub(crate) fn unseen(&self, service: &Service) -> ServiceError {
+        let name = service.name.clone();
+        match self.glance(&name).and_then(|glance| glance.detail.clone()) {
+            Some(why) => ServiceError::Unusable { name, state: "unknown", why },
+            None => ServiceError::EngineAway { name },
+        }
     }
 
     /// What a plan knows of one service.

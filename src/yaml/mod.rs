@@ -55,15 +55,36 @@ impl Place {
 }
 
 /// A line without the secrets that a file may hold: the address of a webhook and, wherever one
-/// stands, what follows the host in a URL. Columns stay where they are.
+/// stands, what follows the scheme of a URL, but for a server of this machine that needs no
+/// password. Columns stay where they are.
 fn hidden(line: &str) -> String {
-    let secret = match (line.find("webhook_url"), line.find("://")) {
-        (Some(key), _) => key + "webhook_url".len() + 1,
-        (None, Some(url)) => url + "://".len(),
-        (None, None) => return line.to_owned(),
-    };
-    let mask = |(at, c): (usize, char)| if at < secret || c == ' ' { c } else { '*' };
-    line.char_indices().map(mask).collect()
+    let mask = |(at, c): (usize, char), secret| if at < secret || c == ' ' { c } else { '*' };
+    if let Some(key) = line.find("webhook_url") {
+        let secret = key + "webhook_url".len() + 1;
+        return line.char_indices().map(|at| mask(at, secret)).collect();
+    }
+    let mut shown = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + "://".len());
+        let end = url.find([' ', '"', '\'']).unwrap_or(url.len());
+        let (url, after) = url.split_at(end);
+        shown.push_str(before);
+        if is_plain_and_local(url) {
+            shown.push_str(url);
+        } else {
+            shown.extend(url.chars().map(|_| '*'));
+        }
+        rest = after;
+    }
+    shown + rest
+}
+
+/// Whether a URL without its scheme leads to this machine, and has nothing that may be a password.
+fn is_plain_and_local(url: &str) -> bool {
+    let host = url.split(['/', ':']).next().unwrap_or(url);
+    (["localhost", "127.0.0.1", "0.0.0.0"].contains(&host) || url.starts_with("[::1]"))
+        && !url.contains(['@', '?'])
 }
 
 /// More of a line, or of a message that quotes the file, says nothing more.
@@ -134,9 +155,8 @@ fn to_usize(n: u64) -> usize {
 /// The crate speaks of Rust's types; the reader of the message wrote YAML.
 fn plain_words(message: &str) -> String {
     match message {
-        "invalid u8" | "invalid u16" | "invalid u32" | "invalid u64" | "invalid usize" => {
-            "expected a whole number".to_owned()
-        }
+        "invalid u8" | "invalid u16" | "invalid u32" | "invalid u64" | "invalid usize"
+        | "invalid i32" | "invalid i64" => "expected a whole number".to_owned(),
         "invalid f64" | "invalid f32" | "invalid floating point value" => {
             "expected a number".to_owned()
         }
@@ -168,5 +188,12 @@ mod tests {
         assert_eq!(hidden("cylces: 3"), "cylces: 3");
         assert_eq!(hidden("  webhook_url: htps:/x/é"), "  webhook_url: *********");
         assert_eq!(hidden("    https://a.example/x"), "    https://***********");
+        assert_eq!(hidden("{url: 'http://é@b/x', a: 1}"), "{url: 'http://*****', a: 1}");
+        let local = "health: {url: \"http://127.0.0.1:80/health\", statsu: 3}";
+        assert_eq!(hidden(local), local);
+        assert_eq!(
+            hidden("a: http://localhost:80@b/?key=c d"),
+            "a: http://********************* d"
+        );
     }
 }

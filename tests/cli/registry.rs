@@ -104,6 +104,56 @@ fn native_services_are_understood_where_there_is_no_docker() {
     assert!(document["warnings"][0].as_str().unwrap().contains("no `docker`"), "{document}");
 }
 
+// F1
+#[test]
+fn a_compose_file_whose_only_key_is_mistyped_is_named() {
+    let scene = Scene::without_containers();
+    scene.write("compose.yaml", "services:\n  vllm:\n    image: i\n    x-lem: {vrma: 1GiB}\n");
+    let ended = scene.lem(&["service", "check"]).expect(2);
+    ended.says(&["compose.yaml:4", "`x-lem.vrma` of service `vllm`", "did you mean `vram`?"]);
+}
+
+// F9
+#[test]
+fn a_service_for_which_no_memory_is_checked_is_remarked_by_check_alone() {
+    let scene = Scene::without_containers();
+    scene.write(
+        "services.yaml",
+        "services:\n  said: {start_cmd: x, vram: 0GiB}\n  none: {start_cmd: x, gpus: none}\n  \
+         open: {start_cmd: x}\n",
+    );
+    let document = check(&scene, &[]);
+    let [remark] = document["warnings"].as_array().unwrap().as_slice() else {
+        panic!("{document}")
+    };
+    assert!(remark.as_str().unwrap().contains("`open` has no `vram`"), "{remark}");
+    let status = scene.lem(&["service", "status"]).expect(0);
+    assert!(!status.stderr.contains("has no `vram`"), "{}", status.stderr);
+}
+
+// F2
+#[test]
+fn a_compose_service_without_docker_is_for_the_machine_to_mend() {
+    let scene = Scene::without_containers();
+    scene.write("compose.yaml", "services: {vllm: {image: i, x-lem: {vram: 1GiB}}}\n");
+    for verb in ["ensure", "stop"] {
+        let mut command = scene.command(&["service", verb, "vllm"]);
+        command.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
+        let ended = crate::support::Running::start(&mut command).wait().expect(3);
+        ended.says(&["docker does not answer, so nobody knows whether `vllm` runs", "lem doctor"]);
+        assert!(ended.stderr.matches("services in containers can't be seen").count() <= 1);
+    }
+}
+
+// F25
+#[test]
+fn a_phase_that_is_no_number_is_told_what_a_phase_is() {
+    let scene = Scene::without_containers();
+    scene.lem(&["phase", "one"]).expect(2).says(&["a phase is a number"]);
+    scene.write("services.yaml", &one("any"));
+    scene.lem(&["phase", "1"]).expect(2).says(&["no service has `pipeline_phases`"]);
+}
+
 #[test]
 fn what_may_be_secret_is_not_shown() {
     let scene = Scene::without_containers();
@@ -150,4 +200,14 @@ fn the_schema_knows_every_key_and_refuses_others() {
         assert!(service["properties"].get(key).is_some(), "{key}");
     }
     assert_eq!(service["additionalProperties"], false);
+}
+
+#[test]
+fn whoever_asks_for_campaigns_where_services_are_is_told_of_those_too() {
+    let scene = Scene::without_containers();
+    scene.write("services.yaml", &one("any"));
+    let status = scene.lem(&["status"]).expect(0);
+    status.says(&["no campaign runs", "`lem service status`"]);
+    scene.lem(&["logs"]).says(&["no campaign was ever started here", "`lem service logs NAME`"]);
+    scene.lem(&["ensure", "any"]).expect(2).says(&["`lem service ensure NAME`"]);
 }

@@ -23,6 +23,15 @@ impl Failure for ServiceError {
             | E::NothingToEvict { .. }
             | E::NoGpu { .. } => WRONG,
             E::TooLarge { .. } | E::DoesNotFit { .. } | E::NotRecovered { .. } => NOT_FREE,
+            E::Busy { .. } | E::Leased { .. } | E::Needed { .. } => BUSY,
+            E::MemoryUntold { .. }
+            | E::Foreign { .. }
+            | E::NoContainer { .. }
+            | E::NoImage { .. }
+            | E::EngineAway { .. }
+            | E::Unusable { state: "unknown", .. }
+            | E::Unseen { .. }
+            | E::State { .. } => MACHINE,
             E::EndpointTaken { .. }
             | E::Died { .. }
             | E::Unhealthy { .. }
@@ -32,13 +41,6 @@ impl Failure for ServiceError {
             | E::NotRunning { .. }
             | E::NotStarted { .. }
             | E::Unusable { .. } => FAILED,
-            E::Busy { .. } | E::Leased { .. } | E::Needed { .. } => BUSY,
-            E::MemoryUntold { .. }
-            | E::Foreign { .. }
-            | E::NoContainer { .. }
-            | E::NoImage { .. }
-            | E::Unseen { .. }
-            | E::State { .. } => MACHINE,
             E::NoCommand { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 127,
             E::NoCommand { .. } => 126,
             E::Engine(error) => engine(error),
@@ -64,6 +66,9 @@ impl Failure for ServiceError {
             }
             E::Unknown { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             E::Unknown { known, .. } => format!("services: {}", known.join(", ")),
+            E::NoPhase { known, .. } if known.is_empty() => {
+                "no service has `pipeline_phases`, which says what phases need it".to_owned()
+            }
             E::NoPhase { known, .. } => {
                 let known: Vec<String> = known.iter().map(u32::to_string).collect();
                 format!("`pipeline_phases` says which do; phases: {}", known.join(", "))
@@ -73,12 +78,19 @@ impl Failure for ServiceError {
                  GPUs, `headroom` what stays free"
                     .to_owned()
             }
-            E::DoesNotFit { name, blockers, .. } => does_not_fit(name, blockers),
+            E::DoesNotFit { name, need, headroom, free, blockers, .. } => {
+                let missing = need.0.saturating_add(headroom.0).saturating_sub(free.0);
+                does_not_fit(name, missing, blockers)
+            }
             E::NoGpu { .. } => "`lem gpu` lists them".to_owned(),
             E::MemoryUntold { .. } => "say it in the registry: `vram_total: 24GiB`".to_owned(),
             E::EndpointTaken { .. } => {
                 "end that server, or give the service another port; it was not started".to_owned()
             }
+            E::Died { name, how, .. } if how == "exit code 0" => format!(
+                "did it leave the foreground? keep it there, or say `daemon: true` and `pid_file`; \
+                 all it said: `lem service logs {name}`"
+            ),
             E::Died { name, .. } => format!("all it said: `lem service logs {name}`"),
             E::Unhealthy { name, limit, .. } => {
                 format!("`{}` ended the wait; all it said: `lem service logs {name}`", limit.key())
@@ -103,6 +115,9 @@ impl Failure for ServiceError {
             E::Needed { .. } => "stop them too: `--cascade`".to_owned(),
             E::NotRunning { name } | E::NoLog { name } => {
                 format!("start it: `lem service ensure {name}`")
+            }
+            E::EngineAway { .. } => {
+                "`docker info` says why; `lem doctor` checks the whole machine".to_owned()
             }
             E::NoContainer { container, .. } => format!(
                 "create it (`docker compose create`, `docker create --name {container} …`), or name \
@@ -157,11 +172,50 @@ impl Failure for ServiceError {
     }
 }
 
-fn does_not_fit(name: &str, blockers: &[Blocker]) -> String {
+/// Who holds what is missing, and the way to it where there is one.
+fn does_not_fit(name: &str, missing: u64, blockers: &[Blocker]) -> String {
     let held: Vec<String> = blockers.iter().map(Blocker::to_string).collect();
     let held = if held.is_empty() { "nobody".to_owned() } else { held.join(", ") };
-    let preempts = blockers.iter().any(|blocker| blocker.why == Untouchable::Priority);
-    let way =
-        if preempts { format!("; `--preempt` lets `{name}` stop those") } else { String::new() };
+    let enough = |why: &[Untouchable]| {
+        let those: Vec<&Blocker> = blockers.iter().filter(|it| why.contains(&it.why)).collect();
+        let freed: u64 = those.iter().filter_map(|it| it.memory).map(|memory| memory.0).sum();
+        let names: Vec<&str> = those.iter().map(|it| it.who.as_str()).collect();
+        (freed >= missing && !names.is_empty()).then(|| names.join(" and "))
+    };
+    let way = if let Some(those) = enough(&[Untouchable::Equal]) {
+        format!("; `lem switch {name}` stops {those}")
+    } else if let Some(those) = enough(&[Untouchable::Equal, Untouchable::Priority]) {
+        format!("; `--preempt` lets `{name}` stop {those}")
+    } else {
+        String::new()
+    };
     format!("the rest is held by {held}{way}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mebibytes::Mebibytes;
+
+    // F12
+    #[test]
+    fn a_way_is_named_only_where_it_frees_enough() {
+        let hint = |missing, held: &[(&str, u64, Untouchable)]| {
+            let blockers = held.iter().map(|(name, mib, why)| Blocker {
+                who: format!("service `{name}`"),
+                memory: Some(Mebibytes(*mib)),
+                why: *why,
+            });
+            does_not_fit("asks", missing, &blockers.collect::<Vec<_>>())
+        };
+        let equal = ("equal", 4000, Untouchable::Equal);
+        let above = ("above", 2000, Untouchable::Priority);
+        let pinned = ("pinned", 9000, Untouchable::Pinned);
+        let said = hint(4000, &[equal, above, pinned]);
+        assert!(said.ends_with("; `lem switch asks` stops service `equal`"), "{said}");
+        let said = hint(6000, &[equal, above, pinned]);
+        assert!(said.ends_with("`--preempt` lets `asks` stop service `equal` and service `above`"));
+        let said = hint(6001, &[equal, above, pinned]);
+        assert!(!said.contains("--preempt") && !said.contains("lem switch"), "{said}");
+    }
 }

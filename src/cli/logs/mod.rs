@@ -4,6 +4,7 @@ mod choose;
 mod follow;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,6 +74,11 @@ fn show(arguments: &Arguments, stop: &AtomicBool) -> Result<(), CampaignError> {
         }
         let reason = match &arguments.campaign {
             Some(name) => format!("no campaign `{name}` was ever started here"),
+            None if Path::new("services.yaml").is_file() => {
+                "no campaign was ever started here; `lem service logs NAME` shows what a service \
+                 said"
+                    .to_owned()
+            }
             None => "no campaign was ever started here".to_owned(),
         };
         return Err(CampaignError::NoRun { reason });

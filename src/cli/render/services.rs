@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{out, say};
 use crate::duration::human;
+use crate::mebibytes::Mebibytes;
 use crate::services::event::Event;
 use crate::services::plan::{Plan, Step};
 use crate::services::registry::Registry;
@@ -40,7 +41,7 @@ fn told(step: &Step, service: Option<&Service>) -> String {
         Step::Stop { service: name, why, frees_mib } => {
             let frees: Vec<String> =
                 frees_mib.iter().map(|(gpu, mib)| format!("{mib} MiB on GPU {gpu}")).collect();
-            let frees = if frees.is_empty() {
+            let frees = if frees.is_empty() || why.starts_with("frees ") {
                 String::new()
             } else {
                 format!(", frees {}", frees.join(", "))
@@ -103,11 +104,16 @@ fn happened(event: &Event) -> String {
             format!("{service}: runs with other settings than the registry has now (`--recreate`)")
         }
         Event::Stopping { service, why } => format!("{service}: stopping: {why}"),
+        Event::Evicted { service, before: Some(Mebibytes(0)), .. } => {
+            format!("{service}: had nothing loaded")
+        }
         Event::Evicted { service, before: Some(before), after: Some(after) } => {
             format!("{service}: unloaded its models: {before} → {after}")
         }
         Event::Evicted { service, .. } => format!("{service}: unloaded its models"),
-        Event::NotEvicted { service, why } => format!("{service}: models not unloaded: {why}"),
+        Event::NotEvicted { service, why } => {
+            format!("{service}: models not unloaded: {}", unnamed(service, why))
+        }
         Event::Stopped { service, took, escalated } => {
             let how = if *escalated { ", killed" } else { "" };
             format!("{service}: stopped in {:.2}s{how}", took.as_secs_f64())
@@ -129,9 +135,51 @@ fn happened(event: &Event) -> String {
             super::counted(*probes as usize, "probe")
         ),
         Event::Again { service, why, pause } => {
-            format!("{service}: {why}; again in {:.1}s", pause.as_secs_f64())
+            format!("{service}: {}; again in {:.1}s", unnamed(service, why), pause.as_secs_f64())
         }
         Event::Restoring { service } => format!("{service}: bringing it back"),
         Event::Warning { text } => format!("warning: {text}"),
+    }
+}
+
+/// What is said of a service whose name stands before it already.
+fn unnamed<'w>(service: &str, why: &'w str) -> &'w str {
+    let named = why.strip_prefix("service `").and_then(|rest| rest.strip_prefix(service));
+    named.and_then(|rest| rest.strip_prefix("` ")).unwrap_or(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    // F21
+    #[test]
+    fn a_line_names_its_service_once() {
+        let (service, pause) = ("slow".to_owned(), Duration::from_secs(2));
+        let why = "service `slow` is not healthy after 3s and 9 probes: it answers 503".to_owned();
+        let line = happened(&Event::Again { service: service.clone(), why, pause });
+        assert_eq!(
+            line,
+            "slow: is not healthy after 3s and 9 probes: it answers 503; again in 2.0s"
+        );
+        let nothing = Some(Mebibytes(0));
+        let evicted = Event::Evicted { service, before: nothing, after: nothing };
+        assert_eq!(happened(&evicted), "slow: had nothing loaded");
+    }
+
+    // F22
+    #[test]
+    fn what_a_stop_frees_is_said_once() {
+        let stop = |why: &str| Step::Stop {
+            service: "low".to_owned(),
+            why: why.to_owned(),
+            frees_mib: BTreeMap::from([("0".to_owned(), 18432)]),
+        };
+        let chosen = told(&stop("frees 18432 MiB on GPU 0; priority 10"), None);
+        assert!(chosen.ends_with(": frees 18432 MiB on GPU 0; priority 10"), "{chosen}");
+        let previous = told(&stop("`high` takes its place"), None);
+        assert!(previous.ends_with("takes its place, frees 18432 MiB on GPU 0"), "{previous}");
     }
 }

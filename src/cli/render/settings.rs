@@ -21,12 +21,13 @@ pub(in crate::cli) fn document(registry: &Registry) -> Value {
         Budget::Each(amount) => json!(amount),
         Budget::Of(amounts) => json!(amounts),
     };
+    let warnings = [&registry.warnings[..], &registry.remarks[..]].concat();
     json!({
         "registry": registry.place,
         "headroom": registry.headroom.to_string(),
         "vram_total": vram_total,
         "services": services,
-        "warnings": registry.warnings,
+        "warnings": warnings,
     })
 }
 

@@ -21,6 +21,9 @@ use crate::services::plan::Wish;
 use crate::services::service::Service;
 
 /// Have services run and be healthy: start them, and make room, only where they are not.
+///
+/// Room is made by stopping services of a lower priority. Those of the same one are stopped by `lem
+/// switch`, or with --preempt.
 #[derive(Debug, Args)]
 pub(super) struct EnsureArguments {
     /// Names in the registry
@@ -34,6 +37,9 @@ pub(super) struct EnsureArguments {
 }
 
 /// Switch to a service: what runs on its GPUs is stopped first, and seen to be, before it starts.
+///
+/// Services that are pinned, leased or more important stay; where they leave too little memory, the
+/// switch fails before anything is stopped.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SwitchArguments {
     /// Its name in the registry
@@ -46,6 +52,7 @@ pub(in crate::cli) struct SwitchArguments {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PhaseArguments {
     /// A number that `pipeline_phases` of services name
+    #[arg(value_parser = phase_number)]
     phase: u32,
     #[command(flatten)]
     how: How,
@@ -138,6 +145,10 @@ fn bring(how: &How, wish: impl FnOnce(&Machine) -> Result<Wish, ServiceError>) -
         }
         done.map(|()| exit::DONE)
     })
+}
+
+fn phase_number(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "a phase is a number, one of the `pipeline_phases` of a service")
 }
 
 fn names(services: &[&Service]) -> Vec<String> {

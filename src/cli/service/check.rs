@@ -7,7 +7,7 @@ use clap::Args;
 use super::arguments::Where;
 use crate::cancel::Cancel;
 use crate::cli::exit;
-use crate::cli::render::{self, settings};
+use crate::cli::render::{self, services as show, settings};
 use crate::cli::runtime::block_on;
 use crate::services::connection::Connection;
 use crate::services::error::ServiceError;
@@ -34,9 +34,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         if arguments.json {
             render::json(&settings::document(&registry));
         } else {
-            for warning in &registry.warnings {
-                render::say(&format!("warning: {warning}"));
-            }
+            show::warnings(&registry.warnings);
+            show::warnings(&registry.remarks);
             settings::list(&registry);
         }
         Ok(exit::DONE)

@@ -171,6 +171,7 @@ fn bar(ask: &Ask, one: &Candidate) -> Option<Untouchable> {
         (one.pinned, Untouchable::Pinned),
         (one.leased, Untouchable::Leased),
         (ask.wanted.contains(&one.name) || one.name == ask.name, Untouchable::Wanted),
+        (too_important && one.priority == ask.priority, Untouchable::Equal),
         (too_important, Untouchable::Priority),
     ];
     reasons.into_iter().find(|(holds, _)| *holds).map(|(_, why)| why)

@@ -64,7 +64,7 @@ pub(crate) async fn attend(
                 }
             }
             _ if is_started => {}
-            (Life::Unseen, _) if limit.is_none() => return Err(unseen(service, glance, &seen)),
+            (Life::Unseen, _) if limit.is_none() => return Err(seen.unseen(service)),
             _ if last.is_some() || limit.is_none() => {
                 return Err(last.unwrap_or_else(|| not_running(service)));
             }
@@ -125,11 +125,6 @@ fn within(service: &Service, glance: &Glance, left: Option<Duration>) -> Service
 
 fn not_running(service: &Service) -> ServiceError {
     ServiceError::NotRunning { name: service.name.clone() }
-}
-
-fn unseen(service: &Service, glance: &Glance, seen: &Seen) -> ServiceError {
-    let why = glance.detail.clone().unwrap_or_else(|| seen.warnings.join("; "));
-    ServiceError::Unusable { name: service.name.clone(), state: "unknown", why }
 }
 
 fn late(service: &Service, waited: Duration) -> ServiceError {

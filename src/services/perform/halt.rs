@@ -103,10 +103,7 @@ impl Halt<'_> {
         let name = service.name.clone();
         match seen.life(&name) {
             Life::Gone => return Ok(None),
-            Life::Unseen => {
-                let why = "the engine does not answer".to_owned();
-                return Err(ServiceError::Unusable { name, state: "unknown", why });
-            }
+            Life::Unseen => return Err(seen.unseen(service)),
             Life::Running | Life::Restarting | Life::Paused | Life::Remains => {}
         }
         let holders = seen.leases(&name);

@@ -151,7 +151,13 @@ impl Order<'_> {
     }
 
     fn plan(&self, seen: &Seen) -> Result<Plan, ServiceError> {
-        let plan = plan(&self.wish, &seen.view(&self.machine.registry))?;
+        let registry = &self.machine.registry;
+        let plan = plan(&self.wish, &seen.view(registry)).map_err(|error| match error {
+            ServiceError::Unusable { name, state: "unknown", .. } => {
+                registry.get(&name).map_or_else(|unknown| unknown, |service| seen.unseen(service))
+            }
+            error => error,
+        })?;
         let starts = |step: &&Step| matches!(step, Step::Start { .. });
         for step in plan.steps.iter().filter(starts) {
             let needs = self.machine.registry.get(step.service())?.need > Mebibytes(0);

@@ -27,7 +27,8 @@ pub(super) struct ServiceKeys {
     pub vram_mb: Option<u64>,
     /// The higher, the more important. Default 50.
     pub priority: Option<i64>,
-    /// `all`, or a list of indices and UUIDs. Default: those of the Compose file, else all.
+    /// `all`, `none`, an index or a UUID, or a list of those. Default: those of the Compose file,
+    /// else all.
     pub gpus: Option<GpuChoice>,
     /// Never stopped to make room for another. Default false.
     pub pinned: Option<bool>,

@@ -44,6 +44,8 @@ pub(crate) struct Registry {
     pub budget: Budget,
     /// What may not be meant, a sentence each.
     pub warnings: Vec<String>,
+    /// What may not be meant and is allowed, for whoever checks the registry.
+    pub remarks: Vec<String>,
 }
 
 impl Registry {

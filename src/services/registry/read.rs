@@ -18,6 +18,7 @@ use crate::engine::resolved;
 use crate::services::connection::Connection;
 use crate::services::error::ServiceError;
 use crate::services::memory::recovery;
+use crate::services::service::GpuChoice;
 use crate::yaml::{keys, regular};
 
 /// Reads and checks the registry: the one that is named, or the one that is found.
@@ -106,7 +107,7 @@ impl Written {
     }
 
     fn registry(self, composed: Option<&Composed>) -> Result<Registry, ServiceError> {
-        let mut warnings = Vec::new();
+        let (mut warnings, mut remarks) = (Vec::new(), Vec::new());
         let (defaults, budget) = (self.defaults()?, self.budget()?);
         let entries = self.entries(composed, &mut warnings)?;
         if entries.is_empty() {
@@ -127,6 +128,7 @@ impl Written {
                 gpus: composed.and_then(|it| it.gpus(&compose_name)),
                 grace: resolved.and_then(resolved::Service::stop_grace),
             };
+            let says_vram = keys.vram.or(defaults.vram).is_some() || keys.vram_mb.is_some();
             let service = check::service(&name, keys, &around, &self.base)
                 .map_err(|refusal| source.refused(&name, refusal))?;
             compose::exists(&service, composed)
@@ -137,13 +139,19 @@ impl Written {
                      machine does, whatever its GPU is used for by then"
                 ));
             }
+            if !says_vram && !matches!(&service.gpus, GpuChoice::Named(gpus) if gpus.is_empty()) {
+                remarks.push(format!(
+                    "service `{name}` has no `vram`: no memory is checked or made free for it; \
+                     `vram: 0GiB` or `gpus: none` if that is meant"
+                ));
+            }
             services.insert(name.clone(), service);
             sources.insert(name, source);
         }
         compose::depend_as_in_compose(&mut services, composed);
         cross::check(&services, &sources, &compose::containers(composed))?;
         if let Some(why) = composed.and_then(|it| it.why_unasked.as_ref()) {
-            warnings.push(format!("services of the Compose file can't be seen: {why}"));
+            warnings.push(format!("services in containers can't be seen: {why}"));
         }
         Ok(Registry {
             headroom: self.file.headroom.unwrap_or(Headroom::Default),
@@ -152,6 +160,7 @@ impl Written {
             place: self.place,
             services,
             warnings,
+            remarks,
         })
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 use serde_json::Value;
 
-use super::compose;
+use super::{compose, x_lem};
 use crate::services::error::ServiceError;
 use crate::yaml;
 
@@ -43,6 +43,10 @@ pub(super) fn find(named: Option<&Path>) -> Result<Found, ServiceError> {
     if let Ok(project) = compose::unasked(&[], None, &here) {
         if compose::may_have_services(&project.files) {
             return Ok(Found::Compose(project.files));
+        }
+        // It would be no registry for one letter too many.
+        if let Some(error) = x_lem::typo(&project.files) {
+            return Err(error);
         }
         looked.extend(project.files);
     }

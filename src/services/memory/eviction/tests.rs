@@ -110,7 +110,8 @@ fn the_pinned_the_leased_the_wanted_and_the_important_stay() {
     assert_eq!(why["service `pinned`"], "pinned");
     assert_eq!(why["service `leased`"], "in use");
     assert_eq!(why["service `wanted`"], "wanted too");
-    assert_eq!(why["service `equal`"], "as important, or more");
+    assert_eq!(why["service `equal`"], "as important");
+    assert_eq!(why["service `above`"], "more important");
     ask.bar = Bar::UpToEqual;
     assert_eq!(names(&choose(&ask, &cards, &running, &[]).unwrap()), ["equal"]);
     ask.bar = Bar::Anybody;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Refusal;
 use crate::duration::Time;
-use crate::http::target::Target;
+use crate::http::target::{NotATarget, Target};
 use crate::services::registry::forms::{Expects, Statuses};
 use crate::services::registry::keys::{EvictKeys, EvictKind, HealthKeys, ProbeKeys, ServiceKeys};
 use crate::services::service::{Evict, Health, Method, Probe};
@@ -177,7 +177,10 @@ fn headers(
 
 fn target(key: &'static str, url: &str) -> Result<Target, Refusal> {
     // It may hold a password, and the place is named anyway.
-    Target::parse(url).map_err(|why| Refusal::new(key, why.to_string()))
+    Target::parse(url).map_err(|why| match why {
+        NotATarget::NoScheme => Refusal::new(key, "it has no scheme; write `http://…`"),
+        why => Refusal::new(key, why.to_string()),
+    })
 }
 
 fn checked(key: &'static str, url: &str) -> Result<String, Refusal> {
