@@ -42,6 +42,8 @@ pub(crate) struct Sight {
     pub stale: bool,
     /// Whether a stop of it began, and nobody is at it any more.
     pub half_stopped: bool,
+    /// Whether it will not become healthy any more.
+    pub overdue: bool,
     pub leased: bool,
     pub busy: bool,
     pub last_used: Option<Timestamp>,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Did, Order, Report, SoFar};
 use crate::services::error::ServiceError;
 use crate::services::event::{Event, Tell};
+use crate::services::health;
 use crate::services::journal::Verb;
 use crate::services::look::Seen;
 use crate::services::machine::Machine;
@@ -198,6 +199,11 @@ impl Halt<'_> {
             service.stop.after_grace = AfterGrace::Kill;
         }
         let Some(step) = self.step(&service, seen, gone)? else {
+            health::silence::is_silent(&service).await.map_err(|taken| {
+                let name = name.to_owned();
+                let why = format!("nothing of it runs that lem knows of, and {taken}");
+                ServiceError::NotStopped { name, why }
+            })?;
             // What failed the last time is past, and somebody knows of it.
             let folder = machine.places.service(&service);
             if note::read(&folder) != note::Note::default() {

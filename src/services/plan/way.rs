@@ -18,9 +18,8 @@ impl Draft<'_> {
                 return Err(ServiceError::Leased { name: used.clone(), holders });
             }
         }
-        let services = &self.view.registry.services;
-        let is_pinned = |it: &&String| services.get(*it).is_some_and(|service| service.pinned);
-        let pinned: Vec<String> = dependants.iter().filter(is_pinned).cloned().collect();
+        let pinned = dependants.iter().filter(|it| self.is_pinned(it));
+        let pinned: Vec<String> = pinned.cloned().collect();
         if !pinned.is_empty() {
             return Err(ServiceError::Needed { name: name.clone(), dependants: pinned });
         }
@@ -29,6 +28,10 @@ impl Draft<'_> {
         }
         self.stop(name, why);
         Ok(())
+    }
+
+    fn is_pinned(&self, name: &str) -> bool {
+        self.view.registry.services.get(name).is_some_and(|service| service.pinned)
     }
 
     fn why_it_goes(&self, name: &str) -> Result<Option<&'static str>, ServiceError> {
@@ -48,7 +51,12 @@ impl Draft<'_> {
                 "its settings have changed"
             }
             // It may be ending, however well it answers.
-            Life::Running if sight.half_stopped && !sight.leased => "a stop of it was cut off",
+            Life::Running if sight.half_stopped && !sight.leased => {
+                "it was told to end, and nobody saw it end"
+            }
+            Life::Running if sight.overdue && !sight.leased && !self.is_pinned(name) => {
+                "it does not answer as it should, and is not waited for again"
+            }
             Life::Running | Life::Gone => return Ok(None),
         };
         Ok(Some(why))
