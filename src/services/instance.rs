@@ -4,7 +4,6 @@ use super::container;
 use super::error::ServiceError;
 use super::health::{Owner, Verdict};
 use super::native;
-use crate::engine::life::Checked;
 
 /// A service that was started, from its start to its end.
 #[derive(Debug, Clone)]
@@ -62,14 +61,7 @@ impl Owner for Instance {
 
     async fn own_verdict(&self) -> Result<Option<Verdict>, ServiceError> {
         match self {
-            Self::Container(container) => {
-                let health = container.life().await?.and_then(|life| life.health);
-                Ok(health.map(|health| match health {
-                    Checked::Starting => Verdict::Starting,
-                    Checked::Healthy => Verdict::Healthy,
-                    Checked::Unhealthy => Verdict::Unhealthy,
-                }))
-            }
+            Self::Container(container) => container.own_verdict().await,
             Self::Native(_) => Ok(None),
         }
     }

@@ -67,3 +67,22 @@ fn the_journal_tells_who_did_what_to_which_service_and_what_became_of_its_memory
         assert!(line["seconds"].as_f64().unwrap() > 0.0 && line["at"].is_string(), "{line}");
     }
 }
+
+// F36
+#[test]
+fn what_fails_before_anything_is_done_is_a_document_too() {
+    let mut world = World::native();
+    world.service(Kind::Native, "a", 90_000, "", "pipeline_phases: [1]");
+    for (words, code) in [
+        (&["service", "ensure", "nosuch"][..], 2),
+        (&["switch", "nosuch"], 2),
+        (&["phase", "9"], 2),
+        (&["switch", "a"], 4),
+        (&["switch", "a", "--dry-run"], 4),
+        (&["service", "ensure", "a", "--registry", "nowhere.yaml"], 2),
+    ] {
+        let document = world.document(words, code);
+        assert_eq!(document["exit_code"], code, "{words:?}: {document}");
+        assert!(document["error"].as_str().is_some_and(|error| !error.is_empty()), "{document}");
+    }
+}

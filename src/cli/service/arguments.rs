@@ -5,7 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 
+use serde_json::json;
+
+use crate::cli::exit::Failure;
+use crate::cli::render;
 use crate::duration::Time;
+use crate::services::error::ServiceError;
+use crate::services::journal::Verb;
 use crate::services::machine::Machine;
 use crate::services::permit::Patience;
 use crate::services::service::Service;
@@ -52,4 +58,17 @@ pub(super) fn patience(wait: Option<Time>, machine: &Machine, names: &[String]) 
     let starts = services.map(Service::longest_start);
     let wait = wait.map_or_else(|| starts.fold(OTHERS, Duration::saturating_add), |wait| wait.0);
     if wait.is_zero() { Patience::None } else { Patience::For(wait) }
+}
+
+/// What failed before there was anything to report, as a document where one is wanted.
+pub(super) fn told<T>(
+    json: bool,
+    verb: Verb,
+    result: Result<T, ServiceError>,
+) -> Result<T, ServiceError> {
+    if let (true, Err(error)) = (json, &result) {
+        let (verb, code, error) = (verb.word(), error.code(), error.to_string());
+        render::json(&json!({ "verb": verb, "exit_code": code, "error": error }));
+    }
+    result
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::arguments::{Manner, Where};
+use super::arguments::{Manner, Where, told};
 use crate::cancel::Cancel;
 use crate::cli::exit::{self, Failure};
 use crate::cli::render::{self, services as show};
@@ -71,7 +71,7 @@ struct How {
 
 /// Runs `lem service ensure`.
 pub(super) fn ensure(arguments: &EnsureArguments) -> ExitCode {
-    bring(&arguments.how, |machine| {
+    bring(&arguments.how, Verb::Ensure, |machine| {
         Ok(Wish {
             verb: Verb::Ensure,
             names: machine.chosen(&arguments.names)?,
@@ -84,7 +84,7 @@ pub(super) fn ensure(arguments: &EnsureArguments) -> ExitCode {
 
 /// Runs `lem switch`.
 pub(in crate::cli) fn switch(arguments: &SwitchArguments) -> ExitCode {
-    bring(&arguments.how, |_| {
+    bring(&arguments.how, Verb::Switch, |_| {
         Ok(Wish {
             verb: Verb::Switch,
             names: vec![arguments.name.clone()],
@@ -97,7 +97,7 @@ pub(in crate::cli) fn switch(arguments: &SwitchArguments) -> ExitCode {
 
 /// Runs `lem phase`.
 pub(in crate::cli) fn phase(arguments: &PhaseArguments) -> ExitCode {
-    bring(&arguments.how, |machine| {
+    bring(&arguments.how, Verb::Phase, |machine| {
         Ok(Wish {
             verb: Verb::Phase,
             names: names(&machine.registry.in_phase(arguments.phase)?),
@@ -108,18 +108,23 @@ pub(in crate::cli) fn phase(arguments: &PhaseArguments) -> ExitCode {
     })
 }
 
-fn bring(how: &How, wish: impl FnOnce(&Machine) -> Result<Wish, ServiceError>) -> ExitCode {
+fn bring(
+    how: &How,
+    verb: Verb,
+    wish: impl FnOnce(&Machine) -> Result<Wish, ServiceError>,
+) -> ExitCode {
     let manner = &how.manner;
     block_on(async |cancel: &Cancel| {
         let purpose = if manner.dry_run { Purpose::Looking } else { Purpose::Acting };
-        let machine = Machine::open(how.place.registry.as_deref(), purpose, cancel).await?;
+        let opened = Machine::open(how.place.registry.as_deref(), purpose, cancel).await;
+        let wished = opened.and_then(|machine| Ok((wish(&machine)?, machine)));
+        let (wish, machine) = told(manner.json, verb, wished)?;
         show::warnings(&machine.registry.warnings);
-        let wish = wish(&machine)?;
         let operation = Uuid::new_v4();
         let patience = manner.patience(&machine, &wish.names);
         let order = Order { machine: &machine, wish, patience, operation };
         if manner.dry_run {
-            let plan = perform::foresee(&order).await?;
+            let plan = told(manner.json, verb, perform::foresee(&order).await)?;
             if manner.json {
                 render::json(&json!({ "dry_run": true, "steps": plan.steps }));
             } else {
