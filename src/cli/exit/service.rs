@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use crate::mebibytes::Mebibytes;
 
-    // F12
+    // F4, F5
     #[test]
     fn a_way_is_named_only_where_it_frees_enough() {
         let hint = |missing, held: &[(&str, u64, Untouchable)]| {
