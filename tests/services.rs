@@ -11,6 +11,8 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "services/before.rs"]
+mod before;
 #[path = "services/crash.rs"]
 mod crash;
 #[path = "services/health.rs"]
@@ -23,6 +25,8 @@ mod memory;
 mod native;
 #[path = "services/output.rs"]
 mod output;
+#[path = "services/proof.rs"]
+mod proof;
 #[path = "services/races.rs"]
 mod races;
 #[path = "services/rows.rs"]

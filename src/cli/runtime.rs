@@ -44,7 +44,12 @@ where
             (Err(error), Some(signal)) if !error.is_interruption() => {
                 render::error(&E::cancelled(signal))
             }
-            (Err(error), _) => render::error(&error),
+            // What could not be undone, say.
+            (Err(error), Some(signal)) => {
+                let _ = render::error(&error);
+                ExitCode::from(signal.exit_code())
+            }
+            (Err(error), None) => render::error(&error),
         }
     });
     runtime.shutdown_timeout(LAST_MOMENT);

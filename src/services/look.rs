@@ -6,8 +6,6 @@ mod glance;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 pub(crate) use self::glance::Glance;
 use super::container::{self, Looked};
 use super::error::ServiceError;
@@ -91,7 +89,7 @@ impl Seen {
             let folder = machine.places.service(service);
             glance.leases = lease::holders(&folder);
             glance.holder = permit::holder(&machine.claim(service));
-            glance.note = note::read(&folder);
+            glance.noted(note::read(&folder), service);
             glances.insert(service.name.clone(), glance);
         }
         ask::ask(machine, &services, asked, &mut glances).await;
@@ -136,6 +134,7 @@ impl Seen {
                 life: glance.life,
                 healthy: glance.is_healthy(),
                 stale: glance.stale,
+                overdue: service.is_some_and(|service| glance.is_overdue(service)),
                 half_stopped: glance.note.doing == Some(note::Doing::Stopping),
                 leased: !glance.leases.is_empty(),
                 busy: held.is_some_and(|held| held.computes),
@@ -262,19 +261,20 @@ impl Seen {
             _ => Doing::Nothing,
         };
         let voice = match (&glance.pulse, glance.checked) {
-            (None | Some(Pulse::Unprobed), None) => Voice::None,
+            (None, None) => Voice::None,
+            (Some(Pulse::Unprobed), None) if glance.is_proven => Voice::None,
             _ if glance.is_healthy() => Voice::Healthy,
             _ => Voice::NotYet,
         };
-        let allowed = service.health.warm_time.saturating_add(service.health.timeout);
-        let age = glance.since.map(|since| Timestamp::now().duration_since(since).unsigned_abs());
         let busy = self.sights.get(&service.name).is_some_and(|sight| sight.busy || sight.leased);
         State::of(Signs {
             life: glance.life,
             voice,
             doing,
             used: busy,
-            overdue: age.is_none_or(|age| age > allowed),
+            // One that answers and was never asked by `ready` may do its work.
+            overdue: glance.is_late(service).unwrap_or(true)
+                && (glance.in_vain || glance.pulse != Some(Pulse::Healthy)),
             failed: glance.note.failed.is_some(),
         })
     }

@@ -53,6 +53,40 @@ pub(crate) struct Started {
     pub settings: String,
     /// Whether it was seen healthy since.
     pub healthy_at: Option<Timestamp>,
+    /// When it was waited for in vain last.
+    #[serde(default)]
+    pub unhealthy_at: Option<Timestamp>,
+}
+
+impl Note {
+    /// What is known of the start of this instance.
+    pub(crate) fn start_of(&self, instance: &str) -> Option<&Started> {
+        self.started.as_ref().filter(|started| started.instance == instance)
+    }
+
+    /// Somebody waited until an instance was healthy, or until it can't be expected to be any more.
+    pub(crate) fn waited(&mut self, instance: &str, settings: String, became: Became) {
+        let at = Timestamp::now();
+        if self.start_of(instance).is_none() {
+            let (instance, healthy_at, unhealthy_at) = (instance.to_owned(), None, None);
+            self.started = Some(Started { at, instance, settings, healthy_at, unhealthy_at });
+        }
+        let Some(started) = &mut self.started else { return };
+        match became {
+            Became::Healthy => {
+                started.healthy_at = Some(at);
+                (self.doing, self.failed) = (None, None);
+            }
+            Became::Overdue => started.unhealthy_at = Some(at),
+        }
+    }
+}
+
+/// How a wait for a service's health ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Became {
+    Healthy,
+    Overdue,
 }
 
 /// The note of the service with this folder; an empty one, where there is none or no telling.

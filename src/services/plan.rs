@@ -40,6 +40,8 @@ pub(crate) struct Sight {
     pub stale: bool,
     /// Whether a stop of it began, and nobody is at it any more.
     pub half_stopped: bool,
+    /// Whether it will not become healthy any more.
+    pub overdue: bool,
     pub leased: bool,
     pub busy: bool,
     pub last_used: Option<Timestamp>,
@@ -173,6 +175,9 @@ impl Draft<'_> {
             Life::Running if again => "its settings have changed",
             // It may be ending, however well it answers.
             Life::Running if sight.half_stopped && !sight.leased => "a stop of it was cut off",
+            Life::Running if sight.overdue && !sight.leased && !service.pinned => {
+                "it does not answer as it should, and is not waited for again"
+            }
             Life::Running | Life::Gone => return Ok(()),
         };
         for dependant in self.running_dependants(name) {

@@ -137,7 +137,7 @@ fn f12_a_foreign_server_on_the_port_is_refused_and_nothing_is_started(kind: Kind
     let foreign = server.start();
     let pid = server.answers();
     let ended = place.ensure("mine").expect(1);
-    ended.says(&["is answered already", &format!("pid {pid}"), "nothing was started"]);
+    ended.says(&["is answered already", &format!("pid {pid}"), "it was not started"]);
     assert_eq!(server.processes(), [pid]);
     drop(foreign);
     server.is_silent();

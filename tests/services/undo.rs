@@ -118,6 +118,41 @@ fn without_that_a_switch_that_fails_leaves_nothing_running_and_says_so() {
     assert_eq!((world.state("a"), a.pid()), ("stopped".into(), None));
 }
 
+// F41: what is back counts once.
+#[test]
+fn several_previous_ones_are_all_brought_back() {
+    let mut world = World::native();
+    let _a = world.service(Kind::Native, "a", 40_000, "", "");
+    let _b = world.service(Kind::Native, "b", 30_000, "", "");
+    let _with = world.service(Kind::Native, "with", 20_000, "", "");
+    let keys = "retry: {attempts: 1}, restore_on_failure: true, depends_on: [with]";
+    let _next = world.service(Kind::Native, "next", 50_000, "--crash-loop", keys);
+    world.ensure(&["a", "b"]);
+    let report = world.document(&["switch", "next"], 1);
+    let mut restored: Vec<_> = report["restored"].as_array().unwrap().iter().collect();
+    restored.sort_by_key(ToString::to_string);
+    assert_eq!(restored, ["a", "b"], "{report}");
+    let states = ["a", "b", "with", "next"].map(|name| world.state(name));
+    assert_eq!(states, ["ready", "ready", "stopped", "error"]);
+}
+
+// F17
+#[test]
+fn what_was_started_for_one_that_can_t_start_is_stopped_and_the_rest_stays() {
+    let mut world = World::native();
+    let _before = world.service(Kind::Native, "before", 1_000, "", "");
+    let _with = world.service(Kind::Native, "with", 1_000, "", "");
+    let _own = world.service(Kind::Native, "own", 1_000, "", "");
+    let _asked = world.service(Kind::Native, "asked", 1_000, "", "depends_on: [own]");
+    let keys = "retry: {attempts: 1}, depends_on: [asked, before, with]";
+    let _front = world.service(Kind::Native, "front", 1_000, "--crash-loop", keys);
+    world.ensure(&["before"]);
+    world.lem(&["service", "ensure", "asked", "front"]).expect(1);
+    let names = ["before", "with", "own", "asked", "front"];
+    let states = names.map(|name| world.state(name));
+    assert_eq!(states, ["ready", "stopped", "ready", "ready", "error"]);
+}
+
 // F42
 fn what_this_command_started_goes_with_an_interrupt_and_the_rest_stays(kind: Kind) {
     let mut world = World::for_kind(kind);

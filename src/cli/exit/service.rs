@@ -85,7 +85,7 @@ impl Failure for ServiceError {
             E::NoGpu { .. } => "`lem gpu` lists them".to_owned(),
             E::MemoryUntold { .. } => "say it in the registry: `vram_total: 24GiB`".to_owned(),
             E::EndpointTaken { .. } => {
-                "end that server, or give the service another port; nothing was started".to_owned()
+                "end that server, or give the service another port; it was not started".to_owned()
             }
             E::Died { name, how, .. } if how == "exit code 0" => format!(
                 "did it leave the foreground? keep it there, or say `daemon: true` and `pid_file`; \
@@ -164,7 +164,7 @@ impl Failure for ServiceError {
     }
 
     fn is_interruption(&self) -> bool {
-        false
+        !matches!(self, Self::Cancelled { .. } | Self::Engine(EngineError::Cancelled))
     }
 
     fn cancelled(signal: Signal) -> Self {

@@ -100,6 +100,9 @@ fn row(machine: &Machine, service: &Service, seen: &Seen) -> Row {
     let glance = seen.glance(&service.name);
     let pulse = glance.and_then(|glance| glance.pulse.as_ref());
     let (health, says) = match pulse {
+        Some(Pulse::Healthy) if glance.is_some_and(|glance| !glance.is_proven) => {
+            (Some("loading"), Some("it answers, and has not passed `ready` yet".to_owned()))
+        }
         Some(Pulse::Healthy) => (Some("healthy"), None),
         Some(Pulse::Loading { why }) => (Some("loading"), Some(why.clone())),
         Some(Pulse::Silent { why }) => (Some("silent"), Some(why.clone())),

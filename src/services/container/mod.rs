@@ -3,6 +3,7 @@
 
 mod look;
 mod owner;
+mod possible;
 mod start;
 mod stop;
 
@@ -19,6 +20,7 @@ use crate::engine::life::{self, Life, Status};
 use crate::engine::process::{self, Stream, capture};
 
 pub(crate) use look::{Looked, look, stale};
+pub(crate) use possible::possible;
 pub(crate) use start::start;
 pub(crate) use stop::stop;
 
@@ -61,7 +63,11 @@ impl Instance {
         // A client that was cut off says nothing; what is asked now is true in any case.
         loop {
             match self.life().await {
-                Ok(Some(life)) if life.status == Status::Running => {}
+                Ok(Some(life)) if life.status == Status::Running => {
+                    if life.started_at != self.started_at {
+                        return "it ended, and was started again".to_owned();
+                    }
+                }
                 Ok(Some(life)) => return how(&life),
                 Ok(None) => return "its container was removed".to_owned(),
                 Err(_) => {}

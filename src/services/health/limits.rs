@@ -27,6 +27,18 @@ struct Stall {
     looked: Instant,
 }
 
+/// The longest that one start may take to become healthy.
+pub(crate) fn longest(health: &Health) -> Duration {
+    health.warm_time.saturating_add(timeout(health))
+}
+
+fn timeout(health: &Health) -> Duration {
+    match health.stall_timeout {
+        Some(_) => health.timeout.max(TALKING),
+        None => health.timeout,
+    }
+}
+
 impl Limits {
     /// The clock starts.
     pub(super) async fn start(health: &Health, owner: &impl Owner) -> Self {

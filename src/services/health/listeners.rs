@@ -12,14 +12,34 @@ use crate::gpu::processes::identity;
 /// Docker's program for each published port.
 pub(super) const DOCKER_PROXY: &str = "docker-proxy";
 
-/// Those who listen there, for people: `python3 (pid 12)`.
-pub(super) fn at(address: SocketAddr) -> Option<String> {
-    let sockets: Vec<TcpNetEntry> = [procfs::net::tcp(), procfs::net::tcp6()]
+/// A process that listens somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub pid: u32,
+    /// The id of the container that it lives in.
+    pub container: Option<String>,
+}
+
+/// The processes that listen there, as far as they can be seen.
+pub(super) fn owners(address: SocketAddr) -> Vec<Owner> {
+    let inodes: BTreeSet<u64> = sockets(address).iter().map(|socket| socket.inode).collect();
+    let holders = if inodes.is_empty() { Vec::new() } else { holders(&inodes) };
+    let pids = holders.iter().map(|process| process.pid().unsigned_abs());
+    pids.map(|pid| Owner { pid, container: identity(pid).container }).collect()
+}
+
+fn sockets(address: SocketAddr) -> Vec<TcpNetEntry> {
+    [procfs::net::tcp(), procfs::net::tcp6()]
         .into_iter()
         .filter_map(Result::ok)
         .flatten()
         .filter(|it| it.state == TcpState::Listen && serves(it.local_address, address))
-        .collect();
+        .collect()
+}
+
+/// Those who listen there, for people: `python3 (pid 12)`.
+pub(super) fn at(address: SocketAddr) -> Option<String> {
+    let sockets = sockets(address);
     let inodes: BTreeSet<u64> = sockets.iter().map(|socket| socket.inode).collect();
     let holders = if inodes.is_empty() { Vec::new() } else { holders(&inodes) };
     let names: Vec<String> = match holders.as_slice() {

@@ -13,6 +13,8 @@ pub(crate) mod pulse;
 pub(crate) mod silence;
 pub(crate) mod wait;
 
+pub(crate) use limits::longest;
+
 use std::time::Duration;
 
 use super::error::ServiceError;

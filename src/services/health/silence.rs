@@ -2,9 +2,10 @@
 //! after its stop that it is gone.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::listeners;
+use super::listeners::{self, Owner};
 use crate::cancel::Cancel;
 use crate::engine::process::ask;
 use crate::engine::reply;
@@ -26,6 +27,8 @@ pub(crate) struct Taken {
     pub port: u16,
     /// Who, as far as `/proc` tells.
     pub by: Option<String>,
+    /// Where exactly, if that was told in time.
+    at: Option<SocketAddr>,
 }
 
 impl Taken {
@@ -36,15 +39,26 @@ impl Taken {
 }
 
 impl Taken {
+    /// The processes that listen there, as far as they can be seen.
+    pub(crate) async fn owners(&self) -> Vec<Owner> {
+        let Some(at) = self.at else { return Vec::new() };
+        tokio::task::spawn_blocking(move || listeners::owners(at)).await.unwrap_or_default()
+    }
+
+    /// The containers that publish the port.
+    pub(crate) async fn containers(&self, connection: &Connection, cancel: &Cancel) -> Vec<String> {
+        let Ok(engine) = connection.engine(cancel).await else { return Vec::new() };
+        let text = ask(&engine.docker.publishing(self.port), cancel).await.unwrap_or_default();
+        reply::names(&text).into_values().collect()
+    }
+
     /// With the name of the container that the port leads to, if it is docker who listens.
     pub(crate) async fn with_container(mut self, connection: &Connection, cancel: &Cancel) -> Self {
         // Where the kernel alone leads packets to a container, no process listens.
         if self.by.as_ref().is_some_and(|by| !by.contains(listeners::DOCKER_PROXY)) {
             return self;
         }
-        let Ok(engine) = connection.engine(cancel).await else { return self };
-        let Ok(text) = ask(&engine.docker.publishing(self.port), cancel).await else { return self };
-        let names: Vec<String> = reply::names(&text).into_values().collect();
+        let names = self.containers(connection, cancel).await;
         if !names.is_empty() {
             self.by = Some(format!("container {}", names.join(", ")));
         }
@@ -112,18 +126,18 @@ async fn silent_within(service: &Service, limit: Duration) -> Result<(), Taken> 
 
 async fn look(url: String) -> Result<(), Taken> {
     let shown = port::shown(&url);
-    let taken = |port, by| Taken { url: shown.clone(), port, by };
+    let taken = |port, by, at| Taken { url: shown.clone(), port, by, at };
     let number = port::of(&url).unwrap_or_default();
     let looking = tokio::task::spawn_blocking(move || {
         // A URL that is none was refused with the registry.
         let at = port::listener(&url, LOOK).ok().flatten();
-        at.map(|at| (at.port(), listeners::at(at)))
+        at.map(|at| (at, listeners::at(at)))
     });
     // A name server may take its time; that is no sign of silence.
     match tokio::time::timeout(LOOK + LOOK / 2, looking).await {
         Ok(Ok(None)) => Ok(()),
-        Ok(Ok(Some((port, by)))) => Err(taken(port, by)),
-        Ok(Err(_)) | Err(_) => Err(taken(number, None)),
+        Ok(Ok(Some((at, by)))) => Err(taken(at.port(), by, Some(at))),
+        Ok(Err(_)) | Err(_) => Err(taken(number, None, None)),
     }
 }
 

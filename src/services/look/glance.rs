@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::engine::life::{Checked, Status};
 use crate::lock::Holder;
 use crate::services::container::{self, Looked};
-use crate::services::health::pulse::Pulse;
+use crate::services::health::{self, pulse::Pulse};
 use crate::services::instance::Instance;
 use crate::services::machine::Machine;
 use crate::services::native;
@@ -28,6 +28,11 @@ pub(crate) struct Glance {
     pub pulse: Option<Pulse>,
     /// What its container's own healthcheck says.
     pub checked: Option<Checked>,
+    /// Whether it has shown that it does its work, where it must: what its `ready` asks takes a
+    /// while, and is not asked by who only looks.
+    pub is_proven: bool,
+    /// Whether somebody waited for its health until its time was over.
+    pub in_vain: bool,
     pub stale: bool,
     pub leases: Vec<Holder>,
     /// Who acts on it.
@@ -44,6 +49,8 @@ impl Glance {
             detail: None,
             pulse: None,
             checked: None,
+            is_proven: true,
+            in_vain: false,
             stale: false,
             leases: Vec::new(),
             holder: None,
@@ -54,10 +61,41 @@ impl Glance {
     /// Whether it is as healthy as it can tell.
     pub(crate) fn is_healthy(&self) -> bool {
         let checked = matches!(self.checked, None | Some(Checked::Healthy));
-        match &self.pulse {
+        let answers = match &self.pulse {
             Some(Pulse::Unprobed) | None => checked,
             Some(pulse) => *pulse == Pulse::Healthy,
+        };
+        answers && self.is_proven
+    }
+
+    /// Takes what is noted of the service, as far as it is about what runs now.
+    pub(super) fn noted(&mut self, note: Note, service: &Service) {
+        if let Some(instance) = &self.instance {
+            let started = note.start_of(&instance.id());
+            // A container that somebody started again keeps its id.
+            let of_this = |at: &Timestamp| self.since.is_none_or(|since| since <= *at);
+            let healthy = started.and_then(|it| it.healthy_at).filter(of_this);
+            let unhealthy = started.and_then(|it| it.unhealthy_at).filter(of_this);
+            self.is_proven = service.health.ready.is_none() || healthy.is_some();
+            self.in_vain = unhealthy > healthy;
         }
+        self.note = note;
+    }
+
+    /// Whether it should have been healthy by now.
+    pub(super) fn is_late(&self, service: &Service) -> Option<bool> {
+        let age = self.since.map(|since| Timestamp::now().duration_since(since).unsigned_abs())?;
+        Some(age > health::longest(&service.health))
+    }
+
+    /// Whether it will not become healthy any more: it is late, and nobody listens there, or it was
+    /// waited for in vain. One probe that came in a bad moment is no reason to end a service.
+    pub(super) fn is_overdue(&self, service: &Service) -> bool {
+        let silent = matches!(self.pulse, Some(Pulse::Silent { .. }));
+        self.pulse.is_some()
+            && !self.is_healthy()
+            && (self.in_vain || silent)
+            && self.is_late(service) == Some(true)
     }
 }
 

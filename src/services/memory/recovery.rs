@@ -37,12 +37,16 @@ pub(crate) async fn wait(
     let mut pause = FIRST_PAUSE;
     let waiting = async {
         loop {
-            let obstacle = look(lookout, ask, staying).await?;
+            let looked = look(lookout, ask, staying).await;
             let waited = began.elapsed();
-            match obstacle {
-                None => return Ok(waited),
-                Some(obstacle) if waited >= limit => return Err(obstacle.error(ask, waited)),
-                Some(_) => tokio::time::sleep(pause.min(limit.saturating_sub(waited))).await,
+            match looked {
+                Ok(None) => return Ok(waited),
+                Ok(Some(obstacle)) if waited >= limit => return Err(obstacle.error(ask, waited)),
+                Err(error) if waited >= limit => return Err(error),
+                // The driver may have been busy: one look that failed says nothing.
+                Ok(Some(_)) | Err(_) => {
+                    tokio::time::sleep(pause.min(limit.saturating_sub(waited))).await;
+                }
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -168,6 +172,16 @@ mod tests {
         let less = obstacle(&card(20_000), &ask(18_000), &found).unwrap();
         assert_eq!(less.free, Mebibytes(16_000));
         assert_eq!(obstacle(&card(22_000), &ask(18_000), &found), None);
+    }
+
+    // F9
+    #[tokio::test]
+    async fn a_driver_that_does_not_answer_is_asked_again_until_the_limit() {
+        let (_raise, cancel) = pair();
+        let (limit, began) = (Duration::from_millis(200), Instant::now());
+        let waited = wait(&Lookout::default(), Sight::Measured, &ask(9), &[], limit, &cancel).await;
+        // Where there is a driver, it answers.
+        assert!(waited.is_ok() || began.elapsed() >= limit, "{waited:?}");
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ mod tests;
 pub(crate) use instance::Instance;
 pub(crate) use log::path as log_path;
 pub(crate) use look::{Looked, look};
+pub(crate) use spawn::possible;
 pub(crate) use start::start;
 pub(crate) use stop::stop;
 

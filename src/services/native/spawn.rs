@@ -14,7 +14,7 @@ use nix::libc;
 use nix::sys::signal::SigSet;
 
 use super::MARKER;
-use crate::services::service::CommandLine;
+use crate::services::service::{CommandLine, Native};
 
 /// What of lem's own is not for others: the mark of the run that lem may be part of, which would
 /// take the service with it, and a secret.
@@ -64,6 +64,32 @@ pub(super) fn words(command: &CommandLine, directory: &Path) -> Vec<String> {
             words
         }
     }
+}
+
+/// Whether a program is there, and may be executed.
+///
+/// # Errors
+/// Why it would not start.
+pub(crate) fn possible(native: &Native) -> io::Result<()> {
+    if !native.directory.is_dir() {
+        return Err(refused(Refused::NoDirectory(native.directory.clone())));
+    }
+    let words = words(&native.start, &native.directory);
+    let program = words.first().ok_or_else(|| refused(Refused::Empty))?;
+    if finds(program, &native.environment, &native.directory) {
+        return Ok(());
+    }
+    let why = if program.contains('/') && Path::new(program).exists() {
+        Refused::NotExecutable
+    } else {
+        Refused::NoProgram
+    };
+    Err(refused(why(program.clone())))
+}
+
+fn finds(program: &str, environment: &BTreeMap<String, String>, directory: &Path) -> bool {
+    let own = environment.get("PATH").map(Into::into);
+    which::which_in(program, own.or_else(|| std::env::var_os("PATH")), directory).is_ok()
 }
 
 impl Start<'_> {
@@ -126,8 +152,7 @@ impl Start<'_> {
     }
 
     fn finds(&self, program: &str) -> bool {
-        let own = self.environment.get("PATH").map(Into::into);
-        which::which_in(program, own.or_else(|| std::env::var_os("PATH")), self.directory).is_ok()
+        finds(program, self.environment, self.directory)
     }
 }
 

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use super::start::until_healthy;
 use crate::services::error::{Limit, ServiceError};
 use crate::services::event::{Event, Tell};
+use crate::services::instance::Instance;
 use crate::services::look::{Glance, Seen};
 use crate::services::machine::Machine;
+use crate::services::note::{self, Became};
 use crate::services::service::Service;
 use crate::services::state::Life;
 
@@ -79,6 +81,32 @@ pub(crate) async fn attend(
             () = tokio::time::sleep(left().unwrap_or(PAUSE).min(PAUSE)) => {}
         }
     }
+}
+
+/// Waits for a service that somebody else started, and notes what became of it. The caller has its
+/// permit.
+pub(super) async fn noting(
+    machine: &Machine,
+    service: &Service,
+    seen: &Seen,
+    instance: &Instance,
+    tell: Tell<'_>,
+) -> Result<(), ServiceError> {
+    let waited_for = seen.glance(&service.name).map(|glance| within(service, glance, None));
+    let waited_for = waited_for.as_ref().unwrap_or(service);
+    let ended = until_healthy(waited_for, instance, &machine.cancel, tell).await;
+    let became = match &ended {
+        Ok(()) => Became::Healthy,
+        Err(ServiceError::Unhealthy { .. }) => Became::Overdue,
+        Err(_) => return ended,
+    };
+    let noted = note::change(&machine.places.service(service), |note| {
+        note.waited(&instance.id(), service.fingerprint(), became);
+    });
+    if let Err(error) = noted {
+        tell(Event::Warning { text: error.to_string() });
+    }
+    ended
 }
 
 /// The service with the limits of this wait. Of its `warm_time` counts what is not over yet.

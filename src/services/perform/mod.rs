@@ -7,6 +7,7 @@
 pub(crate) mod attend;
 pub(crate) mod halt;
 pub(crate) mod leases;
+mod possible;
 mod record;
 pub(crate) mod release;
 mod remains;
@@ -210,6 +211,14 @@ impl Order<'_> {
         report: &mut Report,
         tell: Tell<'_>,
     ) -> Result<(), ServiceError> {
+        let begun = Instant::now();
+        if let Err((step, error)) = possible::all(self.machine, seen, plan).await {
+            let service = self.machine.registry.get(step.service())?;
+            start::refuse(self.machine, service, seen, &error);
+            let result = Err(error);
+            self.record(step, service, seen, &result, &Did::default(), begun, report).await;
+            return result;
+        }
         let mut so_far = SoFar::default();
         for step in &plan.steps {
             let begun = Instant::now();
@@ -260,7 +269,7 @@ impl Order<'_> {
             }
             Step::Await { .. } => {
                 let instance = seen.instance(&service.name).ok_or_else(not_running)?;
-                start::until_healthy(service, instance, &self.machine.cancel, tell).await
+                attend::noting(self.machine, service, seen, instance, tell).await
             }
             Step::Stop { why, .. } => {
                 if let Some(signal) = self.machine.cancel.now() {

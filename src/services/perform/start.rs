@@ -13,11 +13,12 @@ use crate::services::error::ServiceError;
 use crate::services::event::{Event, Tell};
 use crate::services::health::{self, Heard, Owner};
 use crate::services::instance::Instance;
-use crate::services::look::Room;
+use crate::services::look::{Room, Seen};
 use crate::services::machine::Machine;
 use crate::services::memory::recovery;
 use crate::services::note::{self, Doing, Failed, Started};
 use crate::services::service::{AfterGrace, Kind, Retry, Service};
+use crate::services::state::Life;
 use crate::services::{container, native, permit};
 
 /// A service that is healthy.
@@ -88,6 +89,15 @@ pub(crate) async fn start(
     Err(NotReady { error: failed, attempts, pauses })
 }
 
+/// Notes that a service that does not run was not even tried to be started.
+pub(super) fn refuse(machine: &Machine, service: &Service, seen: &Seen, error: &ServiceError) {
+    if seen.life(&service.name) == Life::Gone && !is_cut_off(error) {
+        let failed = Failed { why: error.to_string(), at: Timestamp::now() };
+        // What is said of it counts, whether or not it can be noted.
+        let _ = note::change(&machine.places.service(service), |note| note.failed = Some(failed));
+    }
+}
+
 /// The waits before the second try, the third, and so on, each a little longer or shorter than its
 /// turn so that two who failed together don't try together.
 fn waits(retry: &Retry) -> impl Iterator<Item = Duration> + use<> {
@@ -123,6 +133,9 @@ async fn once(
             tell(Event::Recovered { service: name.clone(), took });
         }
     }
+    if let Some(signal) = machine.cancel.now() {
+        return Err(ServiceError::Cancelled { signal });
+    }
     let attempts = service.retry.attempts;
     tell(Event::Starting { service: name.clone(), attempt, attempts });
     let started = launch(machine, service).await;
@@ -142,12 +155,16 @@ async fn once(
     let settings = service.fingerprint();
     let _ = note::change(&machine.places.service(service), |note| {
         let (at, instance) = (Timestamp::now(), instance.id());
-        note.started = Some(Started { at, instance, settings, healthy_at: None });
+        note.started =
+            Some(Started { at, instance, settings, healthy_at: None, unhealthy_at: None });
     });
     match until_healthy(service, &instance, &machine.cancel, tell).await {
         Ok(()) => {
-            if let Instance::Native(native) = &instance {
-                native.remember()?;
+            if let Instance::Native(native) = &instance
+                && let Err(error) = native.remember()
+            {
+                let text = format!("processes of service `{name}` can't be noted: {error}");
+                tell(Event::Warning { text });
             }
             Ok(instance)
         }
