@@ -113,7 +113,7 @@ fn a_compose_file_whose_only_key_is_mistyped_is_named() {
     ended.says(&["compose.yaml:4", "`x-lem.vrma` of service `vllm`", "did you mean `vram`?"]);
 }
 
-// F9
+// F3
 #[test]
 fn a_service_for_which_no_memory_is_checked_is_remarked_by_check_alone() {
     let scene = Scene::without_containers();
@@ -131,7 +131,7 @@ fn a_service_for_which_no_memory_is_checked_is_remarked_by_check_alone() {
     assert!(!status.stderr.contains("has no `vram`"), "{}", status.stderr);
 }
 
-// F2
+// F31
 #[test]
 fn a_compose_service_without_docker_is_for_the_machine_to_mend() {
     let scene = Scene::without_containers();

@@ -158,7 +158,7 @@ fn the_idle_go_before_those_that_compute_and_those_used_last_stay() {
     assert_eq!(place.victims("next"), ["early"]);
     assert_eq!(place.victims("more"), ["early", "late"]);
     let refused = place.lem(&["service", "ensure", "most", "--dry-run"]).expect(4);
-    refused.says(&["service `equal` (10000 MiB, as important)"]);
+    refused.says(&["service `equal` (10000 MiB, as important)", "`lem switch most`"]);
     let steps = place.steps(&["service", "ensure", "most", "--preempt", "--dry-run"]);
     assert_eq!(steps.iter().filter(|step| step.starts_with("stop ")).count(), 4, "{steps:?}");
 }
@@ -283,7 +283,7 @@ fn a_service_that_has_not_taken_its_memory_yet_keeps_its_share() {
     let _next = place.service("next", 0, 30_000, "", "priority: 10");
     place.ensure(&["lazy"]);
     let refused = place.lem(&["service", "ensure", "next"]).expect(4);
-    refused.says(&["service `lazy` (60000 MiB, as important)"]);
+    refused.says(&["service `lazy` (60000 MiB, more important)"]);
     assert!(lazy.pid().is_some());
 }
 

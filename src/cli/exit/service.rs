@@ -216,7 +216,7 @@ fn enough(missing: u64, blockers: &[Blocker], why: &[Untouchable]) -> Option<Str
 mod tests {
     use super::*;
 
-    // F12
+    // F4, F5
     #[test]
     fn a_way_is_named_only_where_it_frees_enough() {
         let hint = |missing, held: &[(&str, u64, Untouchable)]| {

@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    // F21
+    // F16, F23
     #[test]
     fn a_line_names_its_service_once() {
         let (service, pause) = ("slow".to_owned(), Duration::from_secs(2));
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(happened(&evicted), "slow: had nothing loaded");
     }
 
-    // F22
+    // F7
     #[test]
     fn what_a_stop_frees_is_said_once() {
         let stop = |why: &str| Step::Stop {

@@ -51,6 +51,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let registry = arguments.place.registry.as_deref();
         let machine = Machine::open(registry, Purpose::Acting, cancel).await?;
+        show::warnings(&machine.registry.warnings);
         let wish = Wish {
             verb: Verb::Lease,
             names: machine.chosen(&arguments.needs)?,
