@@ -15,6 +15,8 @@ mod support;
 mod before;
 #[path = "services/crash.rs"]
 mod crash;
+#[path = "services/guarded.rs"]
+mod guarded;
 #[path = "services/health.rs"]
 mod health;
 #[path = "services/leases.rs"]

@@ -246,7 +246,6 @@ impl Seen {
                 priority: service.priority,
                 bar: Bar::LowerOnly,
                 wanted: BTreeSet::new(),
-                leaving: BTreeSet::new(),
             },
             staying: self.members.iter().filter(stays).cloned().chain(new).collect(),
         }))

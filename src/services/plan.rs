@@ -1,5 +1,7 @@
 //! What has to be done for services to be there, and why: decided before anything is done. Pure.
 
+mod way;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -114,19 +116,16 @@ impl Plan {
 
 /// Decides.
 pub(crate) fn plan(wish: &Wish, view: &View<'_>) -> Result<Plan, ServiceError> {
-    let order = view.registry.start_order(wish.names.iter().map(String::as_str))?;
     let runs = view.sights.iter().filter(|(_, sight)| sight.runs());
     let mut draft = Draft {
         wish,
         view,
-        wanted: order.iter().map(|service| service.name.clone()).collect(),
+        wanted: BTreeSet::new(),
         running: runs.map(|(name, _)| name.clone()).collect(),
         coming: Vec::new(),
         stops: Vec::new(),
     };
-    for service in &order {
-        draft.clear_the_way(service)?;
-    }
+    let order = draft.order()?;
     if wish.verb == Verb::Switch {
         for name in &wish.names {
             draft.stop_previous(view.registry.get(name)?)?;
@@ -154,43 +153,32 @@ struct Draft<'a> {
     stops: Vec<Step>,
 }
 
-impl Draft<'_> {
-    /// Stops what is wanted, but can't stay as it is.
-    fn clear_the_way(&mut self, service: &Service) -> Result<(), ServiceError> {
-        let name = &service.name;
-        let Some(sight) = self.view.sights.get(name) else { return Ok(()) };
-        let unusable = |state, why: &str| {
-            Err(ServiceError::Unusable { name: name.clone(), state, why: why.to_owned() })
-        };
-        let again = self.wish.recreate && sight.stale && self.wish.names.contains(name);
-        let why = match sight.life {
-            Life::Unseen => return unusable("unknown", "it can't be seen whether it runs"),
-            Life::Paused => return unusable("error", "it is paused: `docker unpause` goes on"),
-            Life::Restarting => "it ends again and again",
-            Life::Remains => "it ended, and processes of it are left",
-            Life::Running if again && sight.leased => {
-                let holders = vec!["a lease".to_owned()];
-                return Err(ServiceError::Leased { name: name.clone(), holders });
+impl<'a> Draft<'a> {
+    /// What must run in the end, each after what it needs. What is stopped because something that
+    /// it needs is started anew, runs again afterwards.
+    fn order(&mut self) -> Result<Vec<&'a Service>, ServiceError> {
+        let registry = self.view.registry;
+        let mut names: Vec<&'a str> = self.wish.names.iter().map(String::as_str).collect();
+        loop {
+            let order = registry.start_order(names.iter().copied())?;
+            for service in &order {
+                self.clear_the_way(service)?;
             }
-            Life::Running if again => "its settings have changed",
-            // It may be ending, however well it answers.
-            Life::Running if sight.half_stopped && !sight.leased => "a stop of it was cut off",
-            Life::Running if sight.overdue && !sight.leased && !service.pinned => {
-                "it does not answer as it should, and is not waited for again"
+            self.wanted = order.iter().map(|service| service.name.clone()).collect();
+            let stopped = self.stops.iter().map(Step::service);
+            let more = stopped.filter(|it| !self.wanted.contains(*it));
+            let more: Vec<&Service> = more.map(|it| registry.get(it)).collect::<Result<_, _>>()?;
+            if more.is_empty() {
+                return Ok(order);
             }
-            Life::Running | Life::Gone => return Ok(()),
-        };
-        for dependant in self.running_dependants(name) {
-            self.stop(&dependant, &format!("it needs `{name}`, which is started anew"));
+            names.extend(more.into_iter().map(|service| service.name.as_str()));
         }
-        self.stop(name, why);
-        Ok(())
     }
 
     /// Stops what runs on the GPUs of a service that is switched to, as far as that may be stopped;
     /// what may not has to leave enough room.
     fn stop_previous(&mut self, service: &Service) -> Result<(), ServiceError> {
-        if service.sequence == Sequence::SideBySide || self.running.contains(&service.name) {
+        if service.sequence == Sequence::SideBySide {
             return Ok(());
         }
         // Whatever it declares: a registry that says no `vram` has services that share GPUs too.
@@ -245,6 +233,7 @@ impl Draft<'_> {
             pinned: false,
             leased: false,
             busy: false,
+            leaving: false,
             last_used: None,
             shares: ask.gpus.iter().map(|gpu| (gpu.clone(), share)).collect(),
             dependants: BTreeSet::new(),
@@ -261,7 +250,6 @@ impl Draft<'_> {
             priority: service.priority,
             bar: self.bar(),
             wanted: self.wanted.clone(),
-            leaving: self.stops.iter().map(|step| step.service().to_owned()).collect(),
         })
     }
 
@@ -312,6 +300,7 @@ impl Draft<'_> {
                 pinned: service.pinned,
                 leased: sight.leased,
                 busy: sight.busy,
+                leaving: !self.running.contains(&service.name),
                 last_used: sight.last_used,
                 shares: sight.shares.clone(),
                 dependants: self.running_dependants(&service.name).into_iter().collect(),

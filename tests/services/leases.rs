@@ -27,7 +27,7 @@ fn a_leased_service_is_neither_evicted_nor_stopped_until_that_is_forced() {
     assert!(row["leases"][0].as_str().unwrap().starts_with(&holder), "{row}");
     let pid = x.pid();
     for words in [&["switch", "y"][..], &["service", "ensure", "y", "--preempt"]] {
-        world.lem(words).expect(4).says(&["service `x` (50000 MiB, in use)"]);
+        world.lem(words).expect(75).says(&["service `x` (50000 MiB, in use)"]);
     }
     world.lem(&["service", "stop", "x"]).expect(75).says(&[&holder]);
     world.lem(&["service", "stop", "--all"]).expect(75).says(&[&holder]);

@@ -4,6 +4,7 @@ use super::{BUSY, FAILED, Failure, MACHINE, NOT_FREE, WRONG, engine, engine_hint
 use crate::cancel::Signal;
 use crate::engine::error::EngineError;
 use crate::engine::files::FilesError;
+use crate::mebibytes::Mebibytes;
 use crate::services::error::{Blocker, ServiceError, Untouchable};
 use crate::yaml::YamlError;
 
@@ -22,6 +23,11 @@ impl Failure for ServiceError {
             | E::NoPhase { .. }
             | E::NothingToEvict { .. }
             | E::NoGpu { .. } => WRONG,
+            E::DoesNotFit { need, headroom, free, blockers, .. }
+                if enough(missing(*need, *headroom, *free), blockers, &LEASED).is_some() =>
+            {
+                BUSY
+            }
             E::TooLarge { .. } | E::DoesNotFit { .. } | E::NotRecovered { .. } => NOT_FREE,
             E::Busy { .. } | E::Leased { .. } | E::Needed { .. } => BUSY,
             E::MemoryUntold { .. }
@@ -79,8 +85,7 @@ impl Failure for ServiceError {
                     .to_owned()
             }
             E::DoesNotFit { name, need, headroom, free, blockers, .. } => {
-                let missing = need.0.saturating_add(headroom.0).saturating_sub(free.0);
-                does_not_fit(name, missing, blockers)
+                does_not_fit(name, missing(*need, *headroom, *free), blockers)
             }
             E::NoGpu { .. } => "`lem gpu` lists them".to_owned(),
             E::MemoryUntold { .. } => "say it in the registry: `vram_total: 24GiB`".to_owned(),
@@ -112,7 +117,9 @@ impl Failure for ServiceError {
             E::Leased { .. } => {
                 "wait until it is free, or end it anyway: `lem service stop --force`".to_owned()
             }
-            E::Needed { .. } => "stop them too: `--cascade`".to_owned(),
+            E::Needed { name, .. } => {
+                format!("stop them too: `lem service stop {name} --cascade`")
+            }
             E::NotRunning { name } | E::NoLog { name } => {
                 format!("start it: `lem service ensure {name}`")
             }
@@ -176,13 +183,10 @@ impl Failure for ServiceError {
 fn does_not_fit(name: &str, missing: u64, blockers: &[Blocker]) -> String {
     let held: Vec<String> = blockers.iter().map(Blocker::to_string).collect();
     let held = if held.is_empty() { "nobody".to_owned() } else { held.join(", ") };
-    let enough = |why: &[Untouchable]| {
-        let those: Vec<&Blocker> = blockers.iter().filter(|it| why.contains(&it.why)).collect();
-        let freed: u64 = those.iter().filter_map(|it| it.memory).map(|memory| memory.0).sum();
-        let names: Vec<&str> = those.iter().map(|it| it.who.as_str()).collect();
-        (freed >= missing && !names.is_empty()).then(|| names.join(" and "))
-    };
-    let way = if let Some(those) = enough(&[Untouchable::Equal]) {
+    let enough = |why: &[Untouchable]| enough(missing, blockers, why);
+    let way = if let Some(those) = enough(&LEASED) {
+        format!("; wait until {those} is used no more")
+    } else if let Some(those) = enough(&[Untouchable::Equal]) {
         format!("; `lem switch {name}` stops {those}")
     } else if let Some(those) = enough(&[Untouchable::Equal, Untouchable::Priority]) {
         format!("; `--preempt` lets `{name}` stop {those}")
@@ -192,10 +196,25 @@ fn does_not_fit(name: &str, missing: u64, blockers: &[Blocker]) -> String {
     format!("the rest is held by {held}{way}")
 }
 
+/// What is not free even if everything goes that may, in MiB.
+fn missing(need: Mebibytes, headroom: Mebibytes, free: Mebibytes) -> u64 {
+    need.0.saturating_add(headroom.0).saturating_sub(free.0)
+}
+
+/// What is in nobody's way once its user is done.
+const LEASED: [Untouchable; 1] = [Untouchable::Leased];
+
+/// Those that are left alone for these reasons, if their memory would be enough.
+fn enough(missing: u64, blockers: &[Blocker], why: &[Untouchable]) -> Option<String> {
+    let those: Vec<&Blocker> = blockers.iter().filter(|it| why.contains(&it.why)).collect();
+    let freed: u64 = those.iter().filter_map(|it| it.memory).map(|memory| memory.0).sum();
+    let names: Vec<&str> = those.iter().map(|it| it.who.as_str()).collect();
+    (freed >= missing && !names.is_empty()).then(|| names.join(" and "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mebibytes::Mebibytes;
 
     // F4, F5
     #[test]

@@ -1,20 +1,19 @@
 //! `lem service evict`: memory freed without an end.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::arguments::{Manner, Where};
+use super::stop::first_of;
 use crate::cancel::Cancel;
-use crate::cli::exit;
+use crate::cli::exit::{self, Failure};
 use crate::cli::render::{self, services as show};
 use crate::cli::runtime::block_on;
 use crate::duration::Time;
 use crate::services::error::ServiceError;
-use crate::services::look::Seen;
 use crate::services::machine::Machine;
 use crate::services::perform::release::{self, Release};
 use crate::services::place::Purpose;
@@ -45,65 +44,50 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         let registry = arguments.place.registry.as_deref();
         let machine = Machine::open(registry, purpose, cancel).await?;
         let names = match arguments.idle {
-            Some(idle) => idle_for(&machine, idle.0).await?,
+            Some(idle) => release::idle_for(&machine, idle.0).await?,
             None => machine.chosen(&arguments.names)?,
         };
-        if manner.dry_run {
-            if manner.json {
-                render::json(&serde_json::json!({ "dry_run": true, "services": names }));
-            } else if names.is_empty() {
-                render::out("nothing to do");
-            } else {
-                for name in &names {
-                    render::out(&format!("unload `{name}`"));
-                }
-            }
-            return Ok(exit::DONE);
-        }
         let release = Release {
             machine: &machine,
             force: arguments.force,
+            idle: arguments.idle.map(|idle| idle.0),
             patience: manner.patience(&machine, &names),
             operation: Uuid::new_v4(),
         };
+        if manner.dry_run {
+            let (would, refusals) = release::foresee(&release, &names).await?;
+            if manner.json {
+                let said: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+                let code = refusals.first().map_or(exit::DONE, Failure::code);
+                render::json(&json!({
+                    "dry_run": true, "services": would, "errors": said, "exit_code": code,
+                }));
+            } else if would.is_empty() && refusals.is_empty() {
+                render::out("nothing to do");
+            } else {
+                for name in &would {
+                    render::out(&format!("unload `{name}`"));
+                }
+            }
+            return first_of(refusals);
+        }
         let timeline = show::Timeline::new();
-        let (mut freed, mut failure) = (Vec::new(), None);
+        let (mut freed, mut failures) = (Vec::new(), Vec::new());
         for name in &names {
             match release::release(&release, name, &mut |event| timeline.show(&event)).await {
-                Ok(done) => freed.push(done),
-                Err(error) if failure.is_none() => failure = Some(error),
-                Err(error) => {
-                    let _ = render::error(&error);
-                }
+                Ok(done) => freed.extend(done),
+                Err(error) => failures.push(error),
             }
         }
         if manner.json {
-            let error = failure.as_ref().map(ToString::to_string);
-            render::json(
-                &serde_json::json!({ "verb": "evict", "services": freed, "error": error }),
-            );
-        } else if names.is_empty() {
+            let said: Vec<String> = failures.iter().map(ToString::to_string).collect();
+            let code = failures.first().map_or(exit::DONE, Failure::code);
+            render::json(&json!({
+                "verb": "evict", "services": freed, "errors": said, "exit_code": code,
+            }));
+        } else if freed.is_empty() && failures.is_empty() {
             render::out("nothing to do");
         }
-        failure.map_or(Ok(exit::DONE), Err)
+        first_of(failures)
     })
-}
-
-/// The services that run, can free their memory, and were not used for this long.
-async fn idle_for(machine: &Machine, idle: Duration) -> Result<Vec<String>, ServiceError> {
-    let seen = Seen::look(machine, None, &[]).await?;
-    let now = Timestamp::now();
-    let services = machine.registry.services.values().filter(|service| service.evict.is_some());
-    let unused = services.filter(|service| {
-        let Some(sight) = seen.sight(&service.name) else { return false };
-        // One that was never asked for has been unused since it began to run.
-        let glance = seen.glance(&service.name);
-        let used = sight.last_used.max(glance.and_then(|glance| glance.since));
-        let age = used.map(|used| now.duration_since(used).unsigned_abs());
-        seen.instance(&service.name).is_some()
-            && !sight.busy
-            && !sight.leased
-            && age.is_none_or(|age| age >= idle)
-    });
-    Ok(unused.map(|service| service.name.clone()).collect())
 }

@@ -59,13 +59,18 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             operation: Uuid::new_v4(),
         };
         if manner.dry_run {
-            let plan = halt::foresee(&halt).await?;
+            let (plan, refusals) = halt::foresee(&halt).await?;
             if manner.json {
-                render::json(&json!({ "dry_run": true, "steps": plan.steps }));
-            } else {
+                let said: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+                let code = refusals.first().map_or(exit::DONE, Failure::code);
+                let steps = &plan.steps;
+                render::json(
+                    &json!({ "dry_run": true, "steps": steps, "errors": said, "exit_code": code }),
+                );
+            } else if refusals.is_empty() || !plan.steps.is_empty() {
                 show::plan(&plan, &machine.registry);
             }
-            return Ok(exit::DONE);
+            return first_of(refusals);
         }
         let timeline = show::Timeline::new();
         let (report, failures) = halt::halt(&halt, &mut |event| timeline.show(&event)).await;
@@ -83,11 +88,16 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         } else if failures.is_empty() && report.steps.is_empty() {
             render::out("nothing runs");
         }
-        let mut failures = failures.into_iter();
-        let first = failures.next();
-        for further in failures {
-            let _ = render::error(&further);
-        }
-        first.map_or(Ok(exit::DONE), Err)
+        first_of(failures)
     })
+}
+
+/// The first of what was refused, which decides the exit code; the others are shown.
+pub(super) fn first_of(failures: Vec<ServiceError>) -> Result<u8, ServiceError> {
+    let mut failures = failures.into_iter();
+    let first = failures.next();
+    for further in failures {
+        let _ = render::error(&further);
+    }
+    first.map_or(Ok(exit::DONE), Err)
 }

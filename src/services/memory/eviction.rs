@@ -35,8 +35,6 @@ pub(crate) struct Ask {
     pub bar: Bar,
     /// Services that must stay, whatever their priority.
     pub wanted: BTreeSet<String>,
-    /// Services that end anyway before this one starts.
-    pub leaving: BTreeSet<String>,
 }
 
 /// How important a service may be that is stopped for another.
@@ -49,7 +47,7 @@ pub(crate) enum Bar {
     Anybody,
 }
 
-/// A running service.
+/// A service that runs, or is about to.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     pub name: String,
@@ -58,6 +56,8 @@ pub(crate) struct Candidate {
     pub leased: bool,
     /// It computes.
     pub busy: bool,
+    /// It ends anyway before the one that asks starts.
+    pub leaving: bool,
     pub last_used: Option<Timestamp>,
     /// By the GPU's key.
     pub shares: BTreeMap<String, Share>,
@@ -81,8 +81,7 @@ pub(crate) fn choose(
     others: &[Other],
 ) -> Result<Vec<Victim>, ServiceError> {
     let gaps = gaps(ask, cards, running)?;
-    let staying: Vec<&Candidate> =
-        running.iter().filter(|one| !ask.leaving.contains(&one.name)).collect();
+    let staying: Vec<&Candidate> = running.iter().filter(|one| !one.leaving).collect();
     let barred = barred(ask, &staying);
     let mut free: Vec<&Candidate> =
         staying.iter().copied().filter(|one| !barred.contains_key(one.name.as_str())).collect();
@@ -129,8 +128,7 @@ fn gaps<'a>(
             });
         }
         let shares = |leaving: bool| {
-            let those =
-                running.iter().filter(move |one| ask.leaving.contains(&one.name) == leaving);
+            let those = running.iter().filter(move |one| one.leaving == leaving);
             those.filter_map(|one| one.shares.get(&card.key).copied())
         };
         let leaves = shares(true).map(|share| signed(share.measured)).sum::<i64>();

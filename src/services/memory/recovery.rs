@@ -118,7 +118,6 @@ mod tests {
             priority: 0,
             bar: Bar::LowerOnly,
             wanted: BTreeSet::new(),
-            leaving: BTreeSet::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Did, Order, Report, SoFar};
 use crate::services::error::ServiceError;
 use crate::services::event::{Event, Tell};
+use crate::services::health;
 use crate::services::journal::Verb;
 use crate::services::look::Seen;
 use crate::services::machine::Machine;
@@ -33,17 +34,22 @@ pub(crate) struct Halt<'a> {
     pub operation: Uuid,
 }
 
-/// What would be stopped now. Takes no permit and changes nothing.
-pub(crate) async fn foresee(halt: &Halt<'_>) -> Result<Plan, ServiceError> {
+/// What would be stopped now, and why the rest would not. Takes no permit and changes nothing.
+pub(crate) async fn foresee(halt: &Halt<'_>) -> Result<(Plan, Vec<ServiceError>), ServiceError> {
     let seen = Seen::look(halt.machine, None, &[]).await?;
-    let mut steps = Vec::new();
+    let (mut steps, mut refusals, mut gone) = (Vec::new(), Vec::new(), BTreeSet::new());
     for name in halt.order(&seen)? {
         let service = halt.machine.registry.get(&name)?;
-        if let Some(step) = halt.step(service, &seen)? {
-            steps.push(step);
+        match halt.step(service, &seen, &gone) {
+            Ok(Some(step)) => {
+                steps.push(step);
+                gone.insert(name);
+            }
+            Ok(None) => {}
+            Err(error) => refusals.push(error),
         }
     }
-    Ok(Plan { steps, previous: Vec::new() })
+    Ok((Plan { steps, previous: Vec::new() }, refusals))
 }
 
 /// Stops them. The report tells what was done, the errors what was not.
@@ -60,14 +66,16 @@ pub(crate) async fn halt(halt: &Halt<'_>, tell: Tell<'_>) -> (Report, Vec<Servic
         Ok(order) => order,
         Err(error) => return (report, vec![error]),
     };
+    let mut tried = BTreeSet::new();
     for name in order {
-        if let Err(error) = halt.one(&name, &mut report, tell).await {
+        if let Err(error) = halt.one(&name, &tried, &mut report, tell).await {
             let over = super::is_cut_off(&error);
             failures.push(error);
             if over {
                 break;
             }
         }
+        tried.insert(name);
     }
     report.seconds = begun.elapsed().as_secs_f64();
     (report, failures)
@@ -80,31 +88,39 @@ impl Halt<'_> {
         let mut all: BTreeSet<String> = self.names.iter().cloned().collect();
         for name in &self.names {
             registry.get(name)?;
-            if seen.life(name) == Life::Gone {
-                continue;
+            if self.cascade && seen.life(name) != Life::Gone {
+                all.extend(self.dependants(name, seen));
             }
-            let dependants = registry.dependants(name).into_iter().map(|it| it.name.clone());
-            let running: Vec<String> =
-                dependants.filter(|it| seen.life(it) != Life::Gone).collect();
-            let others: Vec<String> =
-                running.iter().filter(|it| !self.names.contains(it)).cloned().collect();
-            if !others.is_empty() && !self.cascade {
-                return Err(ServiceError::Needed { name: name.clone(), dependants: others });
-            }
-            all.extend(others);
         }
         let order = registry.start_order(all.iter().map(String::as_str))?;
         let order = order.into_iter().rev().map(|service| service.name.clone());
         Ok(order.filter(|name| all.contains(name)).collect())
     }
 
-    /// The stop of one service; none, where it does not run.
-    fn step(&self, service: &Service, seen: &Seen) -> Result<Option<Step>, ServiceError> {
+    /// Who needs a service and runs, in the order of stopping.
+    fn dependants(&self, name: &str, seen: &Seen) -> Vec<String> {
+        let dependants = self.machine.registry.dependants(name).into_iter();
+        let names = dependants.map(|service| service.name.clone());
+        names.filter(|name| seen.life(name) != Life::Gone).collect()
+    }
+
+    /// The stop of one service, where `gone` run no more; none, where it does not run.
+    fn step(
+        &self,
+        service: &Service,
+        seen: &Seen,
+        gone: &BTreeSet<String>,
+    ) -> Result<Option<Step>, ServiceError> {
         let name = service.name.clone();
         match seen.life(&name) {
             Life::Gone => return Ok(None),
             Life::Unseen => return Err(seen.unseen(service)),
             Life::Running | Life::Restarting | Life::Paused | Life::Remains => {}
+        }
+        let mut dependants = self.dependants(&name, seen);
+        dependants.retain(|dependant| !gone.contains(dependant));
+        if !dependants.is_empty() {
+            return Err(ServiceError::Needed { name, dependants });
         }
         let holders = seen.leases(&name);
         if !holders.is_empty() && !self.force {
@@ -122,9 +138,55 @@ impl Halt<'_> {
         }))
     }
 
+    /// Stops one service, and what needs it and began to run in between. What was `tried` already
+    /// is not tried again.
     async fn one(
         &self,
         name: &str,
+        tried: &BTreeSet<String>,
+        report: &mut Report,
+        tell: Tell<'_>,
+    ) -> Result<(), ServiceError> {
+        let machine = self.machine;
+        let what = format!("stop {name}");
+        let dependants = machine.registry.dependants(name).into_iter();
+        let mut family: Vec<String> = dependants.map(|service| service.name.clone()).collect();
+        family.push(name.to_owned());
+        let mut along = BTreeSet::from([name.to_owned()]);
+        loop {
+            let mut claims = BTreeSet::new();
+            for one in &along {
+                claims.insert(machine.claim(machine.registry.get(one)?));
+            }
+            let patience = self.patience;
+            let permit = Permit::take(&claims, &what, patience, &machine.cancel, |it, holder| {
+                tell(Event::Waiting { what: it.to_string(), holder: holder.to_string() });
+            })
+            .await?;
+            // Nothing that needs it starts while it is claimed.
+            let seen = Seen::look(machine, Some(&family), &[]).await?;
+            let mut late = self.dependants(name, &seen);
+            late.retain(|dependant| !tried.contains(dependant) && !along.contains(dependant));
+            if self.cascade && !late.is_empty() && seen.life(name) != Life::Gone {
+                along.extend(late);
+                drop(permit);
+                continue;
+            }
+            let mut gone = BTreeSet::new();
+            for one in family.iter().filter(|one| along.contains(*one)) {
+                self.end(one, &seen, &gone, report, tell).await?;
+                gone.insert(one.clone());
+            }
+            return Ok(());
+        }
+    }
+
+    /// Stops a service that is claimed.
+    async fn end(
+        &self,
+        name: &str,
+        seen: &Seen,
+        gone: &BTreeSet<String>,
         report: &mut Report,
         tell: Tell<'_>,
     ) -> Result<(), ServiceError> {
@@ -136,15 +198,12 @@ impl Halt<'_> {
         if self.force {
             service.stop.after_grace = AfterGrace::Kill;
         }
-        let claims = [machine.claim(&service)].into();
-        let what = format!("stop {name}");
-        let _permit = Permit::take(&claims, &what, self.patience, &machine.cancel, |it, holder| {
-            tell(Event::Waiting { what: it.to_string(), holder: holder.to_string() });
-        })
-        .await?;
-        let at = [name.to_owned()];
-        let seen = Seen::look(machine, Some(&at), &[]).await?;
-        let Some(step) = self.step(&service, &seen)? else {
+        let Some(step) = self.step(&service, seen, gone)? else {
+            health::silence::is_silent(&service).await.map_err(|taken| {
+                let name = name.to_owned();
+                let why = format!("nothing of it runs that lem knows of, and {taken}");
+                ServiceError::NotStopped { name, why }
+            })?;
             // What failed the last time is past, and somebody knows of it.
             let folder = machine.places.service(&service);
             if note::read(&folder) != note::Note::default() {
@@ -154,7 +213,7 @@ impl Halt<'_> {
         };
         let wish = Wish {
             verb: Verb::Stop,
-            names: at.to_vec(),
+            names: vec![name.to_owned()],
             phase: None,
             preempt: false,
             recreate: false,
@@ -162,8 +221,8 @@ impl Halt<'_> {
         let order = Order { machine, wish, patience: self.patience, operation: self.operation };
         let begun = Instant::now();
         let mut did = Did::default();
-        let result = order.step(&step, &service, &seen, &SoFar::default(), &mut did, tell).await;
-        order.record(&step, &service, &seen, &result, &did, begun, report).await;
+        let result = order.step(&step, &service, seen, &SoFar::default(), &mut did, tell).await;
+        order.record(&step, &service, seen, &result, &did, begun, report).await;
         result
     }
 }

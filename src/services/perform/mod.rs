@@ -5,6 +5,7 @@
 //! needs other claims, these are given back and it begins anew.
 
 pub(crate) mod attend;
+mod claims;
 pub(crate) mod halt;
 pub(crate) mod leases;
 mod possible;
@@ -102,7 +103,7 @@ impl Order<'_> {
     async fn fulfil(&self, report: &mut Report, tell: Tell<'_>) -> Result<(), ServiceError> {
         let begun = Instant::now();
         let mut held: Option<(BTreeSet<Claim>, Permit)> = None;
-        let (mut told, mut short_since) = (BTreeSet::new(), None);
+        let (mut told, mut short_since, mut was_too_large) = (BTreeSet::new(), None, false);
         loop {
             let seen = self.look().await?;
             for text in &seen.warnings {
@@ -126,8 +127,16 @@ impl Order<'_> {
                     claims
                 }
                 // Who is at work there may be about to make room, or to fail.
-                Err(ServiceError::DoesNotFit { .. }) if held.is_none() => {
-                    self.claims_of_wanted(&seen)?
+                Err(error @ ServiceError::DoesNotFit { .. }) if held.is_none() => {
+                    if self.may_change(&error, &seen)? {
+                        self.claims_of_wanted(&seen)?
+                    } else if was_too_large {
+                        return Err(error);
+                    } else {
+                        // Somebody may have come to an end between the look and the question.
+                        was_too_large = true;
+                        continue;
+                    }
                 }
                 Err(error) if remains::are_in_the_way(&error, &seen.cards) => {
                     let since = *short_since.get_or_insert_with(Instant::now);
@@ -153,6 +162,9 @@ impl Order<'_> {
     fn plan(&self, seen: &Seen) -> Result<Plan, ServiceError> {
         let registry = &self.machine.registry;
         let plan = plan(&self.wish, &seen.view(registry)).map_err(|error| match error {
+            ServiceError::Leased { name, .. } => {
+                ServiceError::Leased { holders: seen.leases(&name), name }
+            }
             ServiceError::Unusable { name, state: "unknown", .. } => {
                 registry.get(&name).map_or_else(|unknown| unknown, |service| seen.unseen(service))
             }
@@ -166,42 +178,6 @@ impl Order<'_> {
             }
         }
         Ok(plan)
-    }
-
-    /// Whether somebody starts or stops one of the services at this moment.
-    fn is_being_worked_on(&self, plan: &Plan) -> bool {
-        plan.steps.iter().any(|step| {
-            let service = self.machine.registry.services.get(step.service());
-            service.is_some_and(|service| {
-                super::permit::holder(&self.machine.claim(service)).is_some()
-            })
-        })
-    }
-
-    /// Everything that is wanted or touched, and the GPUs that what is started uses.
-    fn claims(&self, seen: &Seen, plan: &Plan) -> Result<BTreeSet<Claim>, ServiceError> {
-        let mut claims = BTreeSet::new();
-        for step in &plan.steps {
-            let service = self.machine.registry.get(step.service())?;
-            claims.insert(self.machine.claim(service));
-            let alone = service.need > Mebibytes(0) || self.wish.verb == Verb::Switch;
-            if matches!(step, Step::Start { .. }) && alone {
-                claims.extend(seen.gpus_of(service).iter().map(|gpu| self.machine.claim_gpu(gpu)));
-            }
-        }
-        Ok(claims)
-    }
-
-    /// The services that are wanted, and their GPUs.
-    fn claims_of_wanted(&self, seen: &Seen) -> Result<BTreeSet<Claim>, ServiceError> {
-        let mut claims = BTreeSet::new();
-        for service in
-            self.machine.registry.start_order(self.wish.names.iter().map(String::as_str))?
-        {
-            claims.insert(self.machine.claim(service));
-            claims.extend(seen.gpus_of(service).iter().map(|gpu| self.machine.claim_gpu(gpu)));
-        }
-        Ok(claims)
     }
 
     async fn run(

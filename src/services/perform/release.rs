@@ -1,6 +1,6 @@
 //! Memory freed by a service that runs on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,10 +10,12 @@ use super::is_cut_off;
 use crate::services::error::ServiceError;
 use crate::services::event::{Event, Tell};
 use crate::services::evict_api;
+use crate::services::instance::Instance;
 use crate::services::journal::{self, Act, Entry, Outcome, Verb};
 use crate::services::look::Seen;
 use crate::services::machine::Machine;
 use crate::services::permit::{Patience, Permit};
+use crate::services::service::Service;
 
 /// The wish that services free their memory.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Release<'a> {
     pub machine: &'a Machine,
     /// Leases don't count.
     pub force: bool,
+    /// Only those that nobody has used for so long.
+    pub idle: Option<Duration>,
     pub patience: Patience,
     pub operation: Uuid,
 }
@@ -35,12 +39,78 @@ pub(crate) struct Released {
     pub seconds: f64,
 }
 
-/// Has one service free its memory.
+/// Which of these services would free their memory now, and why the rest would not. Takes no
+/// permit and changes nothing.
+pub(crate) async fn foresee(
+    release: &Release<'_>,
+    names: &[String],
+) -> Result<(Vec<String>, Vec<ServiceError>), ServiceError> {
+    let seen = Seen::look(release.machine, Some(names), &[]).await?;
+    let (mut would, mut refusals) = (Vec::new(), Vec::new());
+    for name in names {
+        match release.of(release.machine.registry.get(name)?, &seen) {
+            Ok(Some(_)) => would.push(name.clone()),
+            Ok(None) => {}
+            Err(error) => refusals.push(error),
+        }
+    }
+    Ok((would, refusals))
+}
+
+/// The services that run, can free their memory, and were not used for so long.
+pub(crate) async fn idle_for(
+    machine: &Machine,
+    idle: Duration,
+) -> Result<Vec<String>, ServiceError> {
+    let seen = Seen::look(machine, None, &[]).await?;
+    let services = machine.registry.services.values().filter(|service| service.evict.is_some());
+    let idle = services.filter(|service| is_idle(&service.name, &seen, idle));
+    Ok(idle.map(|service| service.name.clone()).collect())
+}
+
+fn is_idle(name: &str, seen: &Seen, idle: Duration) -> bool {
+    let Some(sight) = seen.sight(name) else { return false };
+    // One that was never asked for has been unused since it began to run.
+    let used = sight.last_used.max(seen.glance(name).and_then(|glance| glance.since));
+    let age = used.map(|used| Timestamp::now().duration_since(used).unsigned_abs());
+    seen.instance(name).is_some()
+        && !sight.busy
+        && !sight.leased
+        && age.is_none_or(|age| age >= idle)
+}
+
+impl Release<'_> {
+    /// What runs of a service that is to free its memory; none, where it is used again and only the
+    /// idle are meant.
+    fn of<'s>(
+        &self,
+        service: &Service,
+        seen: &'s Seen,
+    ) -> Result<Option<&'s Instance>, ServiceError> {
+        let name = service.name.clone();
+        if service.evict.is_none() {
+            return Err(ServiceError::NothingToEvict { name });
+        }
+        if self.idle.is_some_and(|idle| !is_idle(&name, seen, idle)) {
+            return Ok(None);
+        }
+        let Some(instance) = seen.instance(&name) else {
+            return Err(ServiceError::NotRunning { name });
+        };
+        let holders = seen.leases(&name);
+        if !holders.is_empty() && !self.force {
+            return Err(ServiceError::Leased { name, holders });
+        }
+        Ok(Some(instance))
+    }
+}
+
+/// Has one service free its memory; none, where only the idle are meant and it is used again.
 pub(crate) async fn release(
     release: &Release<'_>,
     name: &str,
     tell: Tell<'_>,
-) -> Result<Released, ServiceError> {
+) -> Result<Option<Released>, ServiceError> {
     let machine = release.machine;
     let service = machine.registry.get(name)?;
     if service.evict.is_none() {
@@ -53,12 +123,7 @@ pub(crate) async fn release(
     })
     .await?;
     let seen = Seen::look(machine, Some(&[name.to_owned()]), &[]).await?;
-    let instance = seen.instance(name);
-    let instance = instance.ok_or_else(|| ServiceError::NotRunning { name: name.to_owned() })?;
-    let holders = seen.leases(name);
-    if !holders.is_empty() && !release.force {
-        return Err(ServiceError::Leased { name: name.to_owned(), holders });
-    }
+    let Some(instance) = release.of(service, &seen)? else { return Ok(None) };
     let begun = Instant::now();
     let memory = async || machine.held(service, instance).await;
     let freed = evict_api::evict(service, memory, evict_api::LIMIT, &machine.cancel).await;
@@ -92,5 +157,5 @@ pub(crate) async fn release(
     let freed = freed?;
     tell(Event::Evicted { service: name.to_owned(), before: freed.before, after: freed.after });
     let (before_mib, after_mib) = (freed.before.map(|it| it.0), freed.after.map(|it| it.0));
-    Ok(Released { service: name.to_owned(), before_mib, after_mib, seconds })
+    Ok(Some(Released { service: name.to_owned(), before_mib, after_mib, seconds }))
 }

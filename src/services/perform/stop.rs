@@ -31,7 +31,10 @@ pub(crate) async fn stop(
     let folder = machine.places.service(service);
     let name = &service.name;
     tell(Event::Stopping { service: name.clone(), why: why.to_owned() });
-    note::change(&folder, |note| note.doing = Some(Doing::Stopping))?;
+    // A state folder that is full is no reason to let it hold its memory.
+    if let Err(error) = note::change(&folder, |note| note.doing = Some(Doing::Stopping)) {
+        tell(Event::Warning { text: error.to_string() });
+    }
     let cancel = machine.cancel.last_word();
     if service.evict.is_some() {
         let memory = async || machine.held(service, instance).await;
@@ -53,13 +56,10 @@ pub(crate) async fn stop(
         }
         Err(error) => Err(error),
     };
-    note::change(&folder, |note| {
-        note.doing = None;
-        if stopped.is_ok() {
-            note.failed = None;
-            note.started = None;
-        }
-    })?;
+    // One that was told to end and has not may still do so, however well it answers until then.
+    if stopped.is_ok() {
+        let _ = note::change(&folder, |note| *note = note::Note::default());
+    }
     let stopped = stopped?;
     tell(Event::Stopped {
         service: name.clone(),

@@ -36,6 +36,7 @@ fn candidate(name: &str, priority: i64, holds: &[u64]) -> Candidate {
         pinned: false,
         leased: false,
         busy: false,
+        leaving: false,
         last_used: None,
         shares: shares.collect(),
         dependants: BTreeSet::new(),
@@ -55,7 +56,6 @@ fn ask(need: u64, gpus: usize) -> Ask {
         priority: 50,
         bar: Bar::LowerOnly,
         wanted: BTreeSet::new(),
-        leaving: BTreeSet::new(),
     }
 }
 
@@ -176,10 +176,21 @@ fn who_needs_a_victim_goes_too_and_first_and_keeps_it_where_it_may_not_go() {
 
 #[test]
 fn who_leaves_anyway_frees_what_it_holds_and_is_no_victim() {
-    let running = [candidate("old", 90, &[9000]), candidate("low", 1, &[9000])];
-    let leaving = BTreeSet::from(["old".to_owned()]);
-    let ask = Ask { leaving, ..ask(10_000, 1) };
-    assert_eq!(choose(&ask, &cards(&[2000]), &running, &[]).unwrap(), []);
+    let old = Candidate { leaving: true, ..candidate("old", 90, &[9000]) };
+    let running = [old, candidate("low", 1, &[9000])];
+    assert_eq!(choose(&ask(10_000, 1), &cards(&[2000]), &running, &[]).unwrap(), []);
+}
+
+// F3
+#[test]
+fn who_leaves_and_comes_back_takes_its_memory_again() {
+    let leaves = Candidate { leaving: true, ..candidate("again", 1, &[9000]) };
+    let comes = come_back(&leaves);
+    let ask = Ask { wanted: BTreeSet::from(["again".to_owned()]), ..ask(10_000, 1) };
+    let running = [leaves, comes];
+    let error = choose(&ask, &cards(&[2000]), &running, &[]).unwrap_err();
+    assert!(matches!(error, ServiceError::DoesNotFit { free: Mebibytes(2000), .. }), "{error}");
+    assert_eq!(choose(&ask, &cards(&[10_000]), &running, &[]).unwrap(), []);
 }
 
 // F3
@@ -211,16 +222,18 @@ fn many_services_of_one_size_are_chosen_from_at_once() {
 
 fn any_candidate(at: usize, gpus: usize) -> impl Strategy<Value = Candidate> {
     let holds = proptest::collection::vec(0_u64..6, gpus);
-    let flags = (any::<bool>(), proptest::bool::weighted(0.1), proptest::bool::weighted(0.1));
+    let seldom = || proptest::bool::weighted(0.1);
+    let flags = (any::<bool>(), seldom(), seldom(), seldom());
     let dependants = proptest::collection::btree_set(0..=at, 0..2);
     (0_i64..4, holds, flags, proptest::option::of(0_i64..3), dependants).prop_map(
-        move |(priority, holds, (busy, pinned, leased), last, dependants)| {
+        move |(priority, holds, (busy, pinned, leased, leaving), last, dependants)| {
             // Who needs it is one before it, so that there is no circle.
             let dependants = dependants.into_iter().filter(|other| *other < at);
             Candidate {
                 busy,
                 pinned,
                 leased,
+                leaving,
                 last_used: last.map(self::at),
                 dependants: dependants.map(|other| format!("s{other}")).collect(),
                 ..candidate(&format!("s{at}"), priority, &holds)
@@ -232,8 +245,25 @@ fn any_candidate(at: usize, gpus: usize) -> impl Strategy<Value = Candidate> {
 fn any_running() -> impl Strategy<Value = (usize, Vec<Candidate>)> {
     (1_usize..4, 0_usize..=8).prop_flat_map(|(gpus, count)| {
         let all: Vec<_> = (0..count).map(|at| any_candidate(at, gpus).boxed()).collect();
-        (Just(gpus), all)
+        (Just(gpus), all.prop_map(without_the_gone))
     })
+}
+
+/// Who leaves needs nothing any more.
+fn without_the_gone(mut running: Vec<Candidate>) -> Vec<Candidate> {
+    let leaving = running.iter().filter(|one| one.leaving).map(|one| one.name.clone());
+    let leaving: BTreeSet<String> = leaving.collect();
+    for one in &mut running {
+        one.dependants.retain(|name| !leaving.contains(name));
+    }
+    running
+}
+
+/// One that leaves, and starts again before the one that asks.
+fn come_back(one: &Candidate) -> Candidate {
+    let mut back = Candidate { leaving: false, dependants: BTreeSet::new(), ..one.clone() };
+    back.shares.values_mut().for_each(|share| share.measured = Mebibytes(0));
+    back
 }
 
 /// What a set costs: from the highest priority down, how many compute and how many there are; then
@@ -257,10 +287,18 @@ fn cost<'a>(set: &[&'a Candidate]) -> (Cost, Who<'a>) {
 }
 
 /// The best of all subsets that frees enough.
-fn by_force<'a>(ask: &Ask, free: &[u64], running: &'a [Candidate]) -> Option<Vec<&'a str>> {
-    let subsets = (0_u32..1 << running.len()).map(|bits| {
+///
+/// `back` is what those that leave take again.
+fn by_force<'a>(
+    ask: &Ask,
+    free: &[u64],
+    running: &'a [Candidate],
+    back: &[Candidate],
+) -> Option<Vec<&'a str>> {
+    let (leaving, staying): (Vec<_>, Vec<_>) = running.iter().partition(|one| one.leaving);
+    let subsets = (0_u32..1 << staying.len()).map(|bits| {
         let is_in = |at: &usize| bits >> at & 1 == 1;
-        (0..running.len()).filter(is_in).map(|at| &running[at]).collect::<Vec<_>>()
+        (0..staying.len()).filter(is_in).map(|at| staying[at]).collect::<Vec<_>>()
     });
     let may_go = |set: &[&Candidate]| {
         set.iter().all(|one| {
@@ -270,8 +308,9 @@ fn by_force<'a>(ask: &Ask, free: &[u64], running: &'a [Candidate]) -> Option<Vec
     };
     let is_enough = |set: &[&Candidate]| {
         free.iter().enumerate().all(|(gpu, free)| {
-            let freed = set.iter().map(|one| one.shares[&gpu.to_string()].holds().0).sum::<u64>();
-            free + freed >= ask.need.0
+            let of = |one: &Candidate| one.shares[&gpu.to_string()].holds().0;
+            let freed = set.iter().chain(&leaving).map(|one| of(one)).sum::<u64>();
+            free + freed >= ask.need.0 + back.iter().map(of).sum::<u64>()
         })
     };
     let best = subsets.filter(|set| may_go(set) && is_enough(set)).min_by_key(|set| cost(set));
@@ -288,10 +327,15 @@ proptest! {
         free in proptest::collection::vec(0_u64..4, 3),
         need in 1_u64..16,
         priority in 0_i64..5,
+        comes_back in any::<bool>(),
     ) {
-        let ask = Ask { priority, ..ask(need, gpus) };
-        let expected = by_force(&ask, &free[..gpus], &running);
-        let found = choose(&ask, &cards(&free[..gpus]), &running, &[]);
+        let leaving = running.iter().filter(|one| one.leaving && comes_back);
+        let back: Vec<Candidate> = leaving.map(come_back).collect();
+        let wanted = back.iter().map(|one| one.name.clone()).collect();
+        let ask = Ask { priority, wanted, ..ask(need, gpus) };
+        let expected = by_force(&ask, &free[..gpus], &running, &back);
+        let all: Vec<Candidate> = running.iter().chain(&back).cloned().collect();
+        let found = choose(&ask, &cards(&free[..gpus]), &all, &[]);
         match (&found, expected) {
             (Err(ServiceError::DoesNotFit { .. }), None) => {}
             (Ok(victims), Some(expected)) => {
