@@ -208,7 +208,8 @@ fn what_was_started_before_the_machine_was_is_nobody_s_now_and_is_not_signalled(
     text["boot"]["id"] = "00000000-0000-0000-0000-000000000000".into();
     std::fs::write(note, text.to_string()).unwrap();
     world.lem(&["service", "status", "a"]).expect(3);
-    world.lem(&["service", "stop", "a", "--force"]).expect(0);
+    let ended = world.lem(&["service", "stop", "a", "--force"]).expect(1);
+    ended.says(&["nothing of it runs that lem knows of", "model_server"]);
     assert_eq!(a.pid(), Some(pid));
     world.lem(&["service", "ensure", "a"]).expect(1).says(&["answered already", "model_server"]);
     assert_eq!(a.pid(), Some(pid));

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::engine::Engine;
-use crate::engine::life::{Checked, Status};
+use crate::engine::life::{self, Checked, Status};
 use crate::lock::Holder;
 use crate::services::container::{self, Looked};
 use crate::services::health::{self, pulse::Pulse};
@@ -122,6 +122,12 @@ pub(super) fn of_native(service: &Service, machine: &Machine) -> Glance {
     }
 }
 
+/// Whether a container that does not run ended as it should: never started, done, or by a TERM.
+fn is_calm(life: &life::Life) -> bool {
+    life.status == Status::Created
+        || life.status == Status::Exited && !life.oom_killed && matches!(life.exit_code, 0 | 143)
+}
+
 /// What docker said of a service.
 pub(super) fn of_container(engine: Option<&Engine>, looked: &Looked) -> Glance {
     let life = match looked {
@@ -145,8 +151,7 @@ pub(super) fn of_container(engine: Option<&Engine>, looked: &Looked) -> Glance {
             Instance::Container(container::Instance::new(engine.docker.clone(), life))
         }),
         since: life.started_at.filter(|_| runs),
-        detail: (state != Life::Running && life.status != Status::Created)
-            .then(|| container::how(life)),
+        detail: (state != Life::Running && !is_calm(life)).then(|| container::how(life)),
         checked: life.health,
         ..Glance::nothing(state)
     }
