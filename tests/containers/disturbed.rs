@@ -30,7 +30,9 @@ fn disturbed_in(scene: &Scene, strategy: Strategy, words: &[&str], hint: &str) {
 
     let ended = lem.wait().expect(1);
     assert_eq!(ended.verdicts(), ["completed", "killed", "completed"]);
-    ended.says(&[hint]);
+    // A restart that is over before lem looks is seen as the end that it was.
+    let ended_it = "something outside of lem ended it";
+    assert!(ended.stderr.contains(hint) || ended.stderr.contains(ended_it), "{}", ended.stderr);
     let begun = std::fs::read_to_string(scene.path("results/nightly/begun")).unwrap();
     assert_eq!(begun.lines().count(), 1, "its work is not done twice");
     assert_eq!(engine::containers(&scene.project), []);

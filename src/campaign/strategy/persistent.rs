@@ -260,9 +260,13 @@ impl Persistent {
         let (mark, id) = (events.mark(), held.id.clone());
         held.restarts += 1;
         let restart = self.containers.docker.restart(RESTART_GRACE, &id);
-        self.containers.ask(&restart).await?;
-        // Its end must not be taken for another one later.
-        events.wait(mark, &id, "start", EVENT_LAG).await;
+        let restarted = self.containers.ask(&restart).await;
+        // One that somebody removed in this moment is made anew below.
+        if !ending::gone_by_itself(&restarted) {
+            restarted?;
+            // Its end must not be taken for another one later.
+            events.wait(mark, &id, "start", EVENT_LAG).await;
+        }
         self.hold(&[service.to_owned()], Existing::BroughtUpToDate, cancel).await?;
         self.held.entry(service.to_owned()).and_modify(|held| held.used = true);
         Ok(())

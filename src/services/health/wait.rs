@@ -8,10 +8,12 @@ use super::limits::Limits;
 use super::{Healthy, Heard, LAST_LINES, Owner, Verdict};
 use crate::cancel::Cancel;
 use crate::services::error::{Limit, ServiceError};
-use crate::services::service::{Probe, Service};
+use crate::services::service::{Health, Probe, Service};
 
-/// The pause after the first probe; each further one is twice as long, up to `interval`.
+/// The shortest pause between two probes, unless `interval` is shorter.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
+/// A pause is so small a part of the wait so far: no probe is late by more than that.
+const SHARE: u32 = 16;
 /// Beyond the limits: for an owner that does not say in time whether it lives.
 const SLACK: Duration = Duration::from_millis(250);
 /// How long the last words may take to come: with [`SLACK`] less than a second.
@@ -123,7 +125,7 @@ impl<O: Owner, H: FnMut(Heard)> Watch<'_, O, H> {
             Stage::Probe => health.success_threshold.max(1),
             Stage::Ready => 1,
         };
-        let (mut streak, mut pause) = (0, FIRST_PAUSE.min(health.interval));
+        let (mut streak, begun) = (0, Instant::now());
         loop {
             let left = limits.left(self.owner, self.attempts).await.map_err(End::Limit)?;
             let limit = match stage {
@@ -139,7 +141,6 @@ impl<O: Owner, H: FnMut(Heard)> Watch<'_, O, H> {
                 if streak >= wanted {
                     return Ok(());
                 }
-                pause = health.interval;
             } else {
                 streak = 0;
                 // One that the end cut off says nothing about the service.
@@ -148,8 +149,8 @@ impl<O: Owner, H: FnMut(Heard)> Watch<'_, O, H> {
                     self.not_yet(&found);
                 }
             }
+            let pause = if streak > 0 { health.interval } else { pause(health, begun.elapsed()) };
             tokio::time::sleep(pause.min(left.saturating_sub(asked.elapsed()))).await;
-            pause = (pause * 2).min(health.interval);
         }
     }
 
@@ -242,6 +243,14 @@ impl<O: Owner, H: FnMut(Heard)> Watch<'_, O, H> {
                 .unwrap_or_else(|_| "it does not run any more".to_owned()),
         };
         ServiceError::Died { name, how, tail: tail(WORDS_OF_THE_DEAD).await }
+    }
+}
+
+/// The pause before the next probe. Who counts attempts means them to be `interval` apart.
+fn pause(health: &Health, waited: Duration) -> Duration {
+    match health.max_attempts {
+        Some(_) => health.interval,
+        None => (waited / SHARE).max(FIRST_PAUSE).min(health.interval),
     }
 }
 

@@ -112,7 +112,7 @@ impl Persistent {
 }
 
 /// Whether a container isn't there any more, or doesn't run, so nothing of the run is either.
-fn gone_by_itself<T>(reply: &Result<T, EngineError>) -> bool {
+pub(super) fn gone_by_itself<T>(reply: &Result<T, EngineError>) -> bool {
     match reply {
         Err(EngineError::Failed { complaint, .. }) => {
             complaint.contains("not running") || complaint.contains("No such container")
