@@ -1,6 +1,6 @@
 //! Against real servers, with an owner that lives and dies as a test says.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -345,21 +345,17 @@ async fn without_any_check_it_must_stay_alive_for_some_time() {
     assert!(matches!(end, Err(ServiceError::Unhealthy { .. })), "{end:?}");
 }
 
-#[tokio::test]
-async fn probes_follow_each_other_ever_more_slowly() {
-    let times = Arc::new(Mutex::new(Vec::new()));
-    let count = Arc::new(AtomicUsize::new(0));
-    let (kept, counted) = (Arc::clone(&times), Arc::clone(&count));
-    let server = Server::start(move |stream, _| {
-        kept.lock().unwrap().push(Instant::now());
-        let number = counted.fetch_add(1, SeqCst);
-        reply(stream, if number < 4 { 503 } else { 200 }, "");
-    });
-    let mut service = example(&server.url("/"));
-    service.health.interval = Duration::from_millis(100);
-    waited_of(&service).await.0.unwrap();
-    let times = times.lock().unwrap();
-    let gaps: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let least = [25, 50, 100, 100].map(Duration::from_millis);
-    assert!(gaps.iter().zip(least).all(|(gap, least)| *gap >= least), "{gaps:?}");
+#[test]
+fn probes_follow_each_other_ever_more_slowly_unless_they_are_counted() {
+    let mut health = example("http://127.0.0.1:1/").health;
+    health.interval = Duration::from_millis(250);
+    let paused = |health: &Health, waited| pause(health, Duration::from_millis(waited)).as_millis();
+    for (waited, expected) in [(0, 25), (400, 25), (800, 50), (2000, 125), (4000, 250), (9000, 250)]
+    {
+        assert_eq!(paused(&health, waited), expected, "{waited} ms");
+    }
+    health.max_attempts = Some(30);
+    assert_eq!((paused(&health, 0), paused(&health, 9000)), (250, 250));
+    health = Health { interval: Duration::from_millis(10), max_attempts: None, ..health };
+    assert_eq!((paused(&health, 0), paused(&health, 9000)), (10, 10));
 }
