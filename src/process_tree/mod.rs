@@ -1,7 +1,7 @@
 //! Processes that belong together, found in `/proc` and ended as a whole.
 //!
 //! Whoever ends a command must end what it started, also what has left its process group, its
-//! session and its parents. [`scan`] shows the living processes, [`Reach`] says which of them are
+//! session and its parents. [`scan()`] shows the living processes, [`Reach`] says which of them are
 //! meant, [`Ending`] ends those. A process is a number and the time of its start: the number alone
 //! may be another's by now.
 
