@@ -34,7 +34,6 @@ pub(crate) async fn wait(
     if sight != Sight::Measured || ask.need.0 == 0 {
         return Ok(began.elapsed());
     }
-    let mut pause = FIRST_PAUSE;
     let waiting = async {
         loop {
             let looked = look(lookout, ask, staying).await;
@@ -45,10 +44,11 @@ pub(crate) async fn wait(
                 Err(error) if waited >= limit => return Err(error),
                 // The driver may have been busy: one look that failed says nothing.
                 Ok(Some(_)) | Err(_) => {
+                    // So small a part of the wait that no look is late by more.
+                    let pause = (waited / 16).clamp(FIRST_PAUSE, LONGEST_PAUSE);
                     tokio::time::sleep(pause.min(limit.saturating_sub(waited))).await;
                 }
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     };
     tokio::select! {
