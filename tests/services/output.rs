@@ -80,6 +80,10 @@ fn what_fails_before_anything_is_done_is_a_document_too() {
         (&["switch", "a"], 4),
         (&["switch", "a", "--dry-run"], 4),
         (&["service", "ensure", "a", "--registry", "nowhere.yaml"], 2),
+        (&["service", "stop", "nosuch"], 2),
+        (&["service", "stop", "nosuch", "--dry-run"], 2),
+        (&["service", "evict", "nosuch"], 2),
+        (&["service", "evict", "a", "--registry", "nowhere.yaml"], 2),
     ] {
         let document = world.document(words, code);
         assert_eq!(document["exit_code"], code, "{words:?}: {document}");

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::arguments::{Manner, Where};
+use super::arguments::{Manner, Where, told};
 use super::stop::first_of;
 use crate::cancel::Cancel;
 use crate::cli::exit::{self, Failure};
@@ -14,6 +14,7 @@ use crate::cli::render::{self, services as show};
 use crate::cli::runtime::block_on;
 use crate::duration::Time;
 use crate::services::error::ServiceError;
+use crate::services::journal::Verb;
 use crate::services::machine::Machine;
 use crate::services::perform::release::{self, Release};
 use crate::services::place::Purpose;
@@ -42,11 +43,13 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let purpose = if manner.dry_run { Purpose::Looking } else { Purpose::Acting };
         let registry = arguments.place.registry.as_deref();
-        let machine = Machine::open(registry, purpose, cancel).await?;
-        let names = match arguments.idle {
-            Some(idle) => release::idle_for(&machine, idle.0).await?,
-            None => machine.chosen(&arguments.names)?,
+        let machine =
+            told(manner.json, Verb::Evict, Machine::open(registry, purpose, cancel).await)?;
+        let chosen = match arguments.idle {
+            Some(idle) => release::idle_for(&machine, idle.0).await,
+            None => machine.chosen(&arguments.names),
         };
+        let names = told(manner.json, Verb::Evict, chosen)?;
         let release = Release {
             machine: &machine,
             force: arguments.force,
@@ -55,7 +58,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             operation: Uuid::new_v4(),
         };
         if manner.dry_run {
-            let (would, refusals) = release::foresee(&release, &names).await?;
+            let foreseen = release::foresee(&release, &names).await;
+            let (would, refusals) = told(manner.json, Verb::Evict, foreseen)?;
             if manner.json {
                 let said: Vec<String> = refusals.iter().map(ToString::to_string).collect();
                 let code = refusals.first().map_or(exit::DONE, Failure::code);

@@ -6,13 +6,14 @@ use clap::Args;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::arguments::{Manner, Where};
+use super::arguments::{Manner, Where, told};
 use crate::cancel::Cancel;
 use crate::cli::exit::{self, Failure};
 use crate::cli::render::{self, services as show};
 use crate::cli::runtime::block_on;
 use crate::duration::Time;
 use crate::services::error::ServiceError;
+use crate::services::journal::Verb;
 use crate::services::machine::Machine;
 use crate::services::perform::halt::{self, Halt};
 use crate::services::place::Purpose;
@@ -47,8 +48,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let purpose = if manner.dry_run { Purpose::Looking } else { Purpose::Acting };
         let registry = arguments.place.registry.as_deref();
-        let machine = Machine::open(registry, purpose, cancel).await?;
-        let names = machine.chosen(&arguments.names)?;
+        let opened = Machine::open(registry, purpose, cancel).await;
+        let chosen = opened.and_then(|machine| Ok((machine.chosen(&arguments.names)?, machine)));
+        let (names, machine) = told(manner.json, Verb::Stop, chosen)?;
         let halt = Halt {
             machine: &machine,
             patience: manner.patience(&machine, &names),
@@ -59,7 +61,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             operation: Uuid::new_v4(),
         };
         if manner.dry_run {
-            let (plan, refusals) = halt::foresee(&halt).await?;
+            let foreseen = halt::foresee(&halt).await;
+            let (plan, refusals) = told(manner.json, Verb::Stop, foreseen)?;
             if manner.json {
                 let said: Vec<String> = refusals.iter().map(ToString::to_string).collect();
                 let code = refusals.first().map_or(exit::DONE, Failure::code);
