@@ -3,22 +3,23 @@
 //! Who imports whom (`tests/architecture.rs` reads this and holds it):
 //!
 //! ```text
-//! cli        ─► campaign, services, experiment, engine, gpu, http, record, inner, ground
-//! services   ─► engine, gpu, http, ground
-//! campaign   ─► engine, gpu, record, inner (its marks and exit codes), ground
-//! experiment ─► ground
-//! inner      ─► ground
-//! engine     ─► ground
-//! gpu        ─► ground
-//! http       ─► ground
-//! record     ─► ground
-//! ground     =  cancel, duration, durable, foreign_file, lock, mebibytes, process_tree, room,
-//! ground     =  secret, state_dir, yaml
+//! cli          ─► campaign, coordination, engine, experiment, gpu, http, inner, record, services, ground
+//! services     ─► coordination, engine, gpu, http, ground
+//! campaign     ─► coordination, engine, gpu, record, inner (its marks and exit codes), ground
+//! coordination ─► ground
+//! experiment   ─► ground
+//! inner        ─► ground
+//! engine       ─► ground
+//! gpu          ─► ground
+//! http         ─► ground
+//! record       ─► ground
+//! ground       =  cancel, duration, durable, foreign_file, lock, mebibytes, process_tree, room,
+//! ground       =  secret, state_dir, yaml
 //! ```
 //!
 //! `cli` is the rim: arguments, terminal, exit codes. `engine` is the adapter of the `docker`
 //! command, `gpu` that of the NVIDIA driver, `http` that of webhooks, `record` the database of a
-//! campaign. `inner` is what runs inside the containers; of it the host reads the marks that it
+//! campaign, `coordination` that of what several agents do at once. `inner` is what runs inside the containers; of it the host reads the marks that it
 //! leaves.
 //!
 //! Words: a **campaign** is a file, an **experiment** an entry of it, a **run** one execution of an
@@ -31,6 +32,8 @@ mod campaign;
 #[cfg(feature = "host")]
 mod cancel;
 mod cli;
+#[cfg(feature = "host")]
+mod coordination;
 mod durable;
 #[cfg(feature = "host")]
 mod duration;

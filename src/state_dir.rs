@@ -81,7 +81,8 @@ fn own() -> std::io::Result<PathBuf> {
     Ok(home.state_dir().unwrap_or_else(|| home.data_dir()).join("lem"))
 }
 
-fn make(folder: &Path) -> std::io::Result<()> {
+/// Makes a folder of the state, for whom the state is.
+pub(crate) fn make(folder: &Path) -> std::io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }

@@ -160,8 +160,9 @@ fn yaml_is_read_and_written_in_one_module() {
 }
 
 #[test]
-fn sql_is_spoken_in_the_record_alone() {
-    hold("diesel belongs to src/record:", &only_in("diesel", &["record/"]));
+fn sql_is_spoken_in_the_record_and_the_ledger_alone() {
+    let places = ["record/", "coordination/ledger/"];
+    hold("diesel belongs to src/record and src/coordination/ledger:", &only_in("diesel", &places));
 }
 
 #[test]
@@ -184,8 +185,12 @@ fn the_gpus_driver_is_asked_in_one_file() {
 #[test]
 fn arguments_are_parsed_by_cli_alone() {
     // A flag's values are written once, on the enum that a file's key has too.
-    const ENUMS: [&str; 3] =
-        ["campaign/file/execution.rs", "campaign/file/place.rs", "campaign/settings.rs"];
+    const ENUMS: [&str; 4] = [
+        "coordination/kind.rs",
+        "campaign/file/execution.rs",
+        "campaign/file/place.rs",
+        "campaign/settings.rs",
+    ];
     let mut breaks = only_in("clap", &[&["cli/"], &ENUMS[..]].concat());
     for source in all().iter().filter(|source| ENUMS.contains(&source.path.as_str())) {
         for at in source.words("clap") {

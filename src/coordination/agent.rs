@@ -1,0 +1,141 @@
+//! Who asks for operations: this process, with the ledger open and a name that people know.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::error::CoordinationError;
+use super::ledger::{Ledger, LedgerError};
+use super::operation::{OperationId, State};
+use super::owner::{Own, Owner, person};
+
+/// Who acts, where a person or a program says so.
+pub(crate) const VARIABLE: &str = "LEM_AGENT";
+/// The operation that a command is run by, and its token: what is given to that command.
+pub(crate) const OPERATION: &str = "LEM_OP_ID";
+pub(crate) const TOKEN: &str = "LEM_LOCK_TOKEN";
+
+/// How often an owner says that it is well.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// This process as one that acts.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    ledger: Mutex<Ledger>,
+    own: Own,
+    name: String,
+    parent: Option<OperationId>,
+}
+
+impl Agent {
+    /// Opens the ledger and becomes an owner. Only within a runtime.
+    ///
+    /// # Errors
+    /// The ledger, or the folder of the owners, can't be used.
+    pub(crate) async fn open(name: Option<&str>) -> Result<Arc<Self>, CoordinationError> {
+        Self::with(name_of(name), Ledger::open).await
+    }
+
+    async fn with(
+        name: String,
+        open: impl FnOnce() -> Result<Ledger, LedgerError> + Send + 'static,
+    ) -> Result<Arc<Self>, CoordinationError> {
+        let opening = tokio::task::spawn_blocking(move || {
+            let mut ledger = open()?;
+            let owners = ledger.owners();
+            let own =
+                Own::new(&owners).map_err(|source| LedgerError::Folder { path: owners, source })?;
+            let parent = parent(&mut ledger)?;
+            Ok::<_, LedgerError>(Self { ledger: Mutex::new(ledger), own, name, parent })
+        });
+        let agent = Arc::new(opening.await.map_err(io::Error::other).map_err(thread_died)??);
+        let weak = Arc::downgrade(&agent);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(HEARTBEAT).await;
+                let Some(agent) = weak.upgrade() else { return };
+                // One that is not heard of is only shown as such.
+                let _ = agent.call(|ledger, owner| ledger.heartbeat(owner)).await;
+            }
+        });
+        Ok(agent)
+    }
+
+    /// One whose ledger is in this folder.
+    #[cfg(test)]
+    pub(crate) async fn in_folder(name: &str, folder: &std::path::Path) -> Arc<Self> {
+        let folder = folder.to_owned();
+        Self::with(name.to_owned(), move || Ledger::open_in(&folder)).await.unwrap()
+    }
+
+    /// As others read it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The operation that this process is part of.
+    pub(crate) fn parent(&self) -> Option<OperationId> {
+        self.parent
+    }
+
+    pub(crate) fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// Asks the ledger something, on a thread where it may block.
+    pub(crate) async fn call<T, F>(self: &Arc<Self>, ask: F) -> Result<T, CoordinationError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Ledger, &Owner) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let agent = Arc::clone(self);
+        let asking = tokio::task::spawn_blocking(move || agent.call_blocking(ask));
+        asking.await.map_err(io::Error::other).map_err(thread_died)?
+    }
+
+    /// The same, on this thread.
+    pub(crate) fn call_blocking<T, F>(&self, ask: F) -> Result<T, CoordinationError>
+    where
+        F: FnOnce(&mut Ledger, &Owner) -> Result<T, LedgerError>,
+    {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(ask(&mut ledger, &self.own.owner)?)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let ledger = self.ledger.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Left behind, it would be found dead and forgotten.
+        let _ = ledger.leave(&self.own.owner);
+    }
+}
+
+fn thread_died(source: io::Error) -> LedgerError {
+    LedgerError::Folder { path: "the ledger's thread".into(), source }
+}
+
+/// The operation that this process is run by, if the ledger has it.
+fn parent(ledger: &mut Ledger) -> Result<Option<OperationId>, LedgerError> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<i64>().ok());
+    let (Some(id), Some(token)) = (number(OPERATION), number(TOKEN)) else { return Ok(None) };
+    let found = ledger.operation(OperationId(id))?.filter(|operation| {
+        operation.state == State::Active && operation.token.is_some_and(|it| it.0 == token)
+    });
+    Ok(found.map(|operation| operation.id))
+}
+
+/// Who asks: as given, or by `LEM_AGENT`, or the job of a CI system, or this user of this machine.
+pub(crate) fn name_of(given: Option<&str>) -> String {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let job = || {
+        const JOBS: [(&str, &str); 4] = [
+            ("GITHUB_RUN_ID", "github"),
+            ("CI_JOB_ID", "gitlab"),
+            ("BUILD_TAG", "jenkins"),
+            ("BUILDKITE_JOB_ID", "buildkite"),
+        ];
+        JOBS.iter().find_map(|(name, of)| Some(format!("{of}-{}", variable(name)?)))
+    };
+    given.map(str::to_owned).or_else(|| variable(VARIABLE)).or_else(job).unwrap_or_else(person)
+}

@@ -1,0 +1,317 @@
+//! What is asked for: it begins, waits or is refused, all in one transaction.
+
+use diesel::prelude::*;
+
+use super::end::{close, event};
+use super::reclaim::{living, today};
+use super::rows::{NewOperation, OwnerRow, to_word};
+use super::schema::{meta, operations, owners};
+use super::{Db, Ledger, LedgerError, look, places};
+use crate::coordination::admission::{Cause, Decision, Full, Newcomer, Obstacle, decide, full};
+use crate::coordination::dependency::Graph;
+use crate::coordination::operation::{Moment, Operation, OperationId, State, Token, Wish};
+use crate::coordination::owner::{Life, Owner};
+use crate::coordination::severity::Severity;
+
+/// What the ledger says to a wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Started(Started),
+    /// It waits, and has to ask for its turn.
+    Queued {
+        id: OperationId,
+        behind: Vec<Obstacle>,
+    },
+    /// It repeats or contradicts another one.
+    Refused {
+        id: OperationId,
+        by: Obstacle,
+    },
+    /// It would have to wait, and does not want to.
+    WouldWait {
+        id: OperationId,
+        behind: Vec<Obstacle>,
+    },
+    /// It is in the way of the operation that it is part of.
+    Nested {
+        by: Obstacle,
+    },
+    /// Too many wait.
+    Full {
+        limit: Full,
+        waiting: usize,
+    },
+}
+
+/// An operation that has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Started {
+    pub id: OperationId,
+    pub token: Token,
+    /// What runs beside it.
+    pub beside: Vec<Obstacle>,
+}
+
+/// What the ledger says to one that waits.
+#[derive(Debug, Clone)]
+pub(crate) enum Turn {
+    Started(Started),
+    /// Not yet; look again by then, even if nothing is heard.
+    Waiting {
+        behind: Vec<Obstacle>,
+        again: Option<Moment>,
+    },
+    /// Somebody ended it.
+    Over(Box<Operation>),
+    /// It is not there.
+    Gone,
+}
+
+impl Ledger {
+    /// Asks for an operation. Where it would have to wait, it is put into the queue if it `waits`.
+    pub(crate) fn ask(
+        &mut self,
+        wish: &Wish,
+        owner: &Owner,
+        waits: bool,
+    ) -> Result<Answer, LedgerError> {
+        self.writing(|connection, now| {
+            let others = living(connection, now)?;
+            let graph = places::graph(connection)?;
+            let ancestors = ancestors(wish.parent, &others);
+            let newcomer = Newcomer {
+                id: None,
+                parts: &wish.parts,
+                rank: wish.priority.rank(now),
+                on_conflict: wish.on_conflict,
+                over_shared: wish.over_shared,
+                ancestors: &ancestors,
+            };
+            let decision = decide(&newcomer, &others, &graph);
+            let group = wish.parts.first().map_or_else(String::new, |part| part.resource.group());
+            let mut row = NewOperation::new(wish, owner, now, group);
+            match decision {
+                Decision::Nested { by } => Ok(Answer::Nested { by }),
+                Decision::Refuse { by } => {
+                    row.refused(State::Rejected, &by);
+                    let id = insert(connection, &row, "rejected", Some(&by.reason))?;
+                    Ok(Answer::Refused { id, by })
+                }
+                Decision::Wait { behind } if !waits => {
+                    row.refused(State::Rejected, &behind[0]);
+                    let id = insert(connection, &row, "rejected", Some("it did not want to wait"))?;
+                    Ok(Answer::WouldWait { id, behind })
+                }
+                Decision::Wait { behind } => {
+                    if let Some(limit) = full(&row.project, &wish.agent, &others) {
+                        let waiting = |it: &&Operation| {
+                            it.state == State::Queued
+                                && it.group == row.project
+                                && (limit == Full::Project || it.agent == wish.agent)
+                        };
+                        let waiting = others.iter().filter(waiting).count();
+                        return Ok(Answer::Full { limit, waiting });
+                    }
+                    keep_owner(connection, owner, now)?;
+                    let id = insert(connection, &row, "queued", Some(&behind[0].reason))?;
+                    Ok(Answer::Queued { id, behind })
+                }
+                Decision::Start { beside } => {
+                    keep_owner(connection, owner, now)?;
+                    let token = next_token(connection)?;
+                    row.state = to_word(State::Active);
+                    row.token = Some(token.0);
+                    row.started = Some(now.0);
+                    row.started_at = Some(row.requested_at.clone());
+                    row.waited = Some(0);
+                    row.note = warning(&beside);
+                    let id = insert(connection, &row, "started", None)?;
+                    warn(connection, id, &wish.what, &beside)?;
+                    Ok(Answer::Started(Started { id, token, beside }))
+                }
+            }
+        })
+    }
+
+    /// Asks whether it is the turn of one that waits.
+    pub(crate) fn turn(&mut self, id: OperationId) -> Result<Turn, LedgerError> {
+        // Most who are woken go on waiting: to see that, nothing needs to be written.
+        let seen = self.reading(|connection| {
+            let others = look::live(connection)?;
+            let Some(own) = others.iter().find(|it| it.id == id && it.state == State::Queued)
+            else {
+                return Ok(None);
+            };
+            let Decision::Wait { behind } = again(own, &others, &places::graph(connection)?) else {
+                return Ok(None);
+            };
+            let owners = look::owners_of(connection, &others)?;
+            let dead = |obstacle: &Obstacle| {
+                let other = others.iter().find(|it| it.id == obstacle.operation);
+                let life = other.and_then(|it| owners.get(&it.owner)).map(Owner::life);
+                !matches!(life, Some(Life::Lives | Life::Outlived | Life::Elsewhere))
+            };
+            Ok((!behind.iter().any(dead)).then_some(behind))
+        })?;
+        if let Some(behind) = seen {
+            return Ok(Turn::Waiting { behind, again: None });
+        }
+        let turn = self.writing(|connection, now| {
+            let others = living(connection, now)?;
+            let Some(own) = others.iter().find(|it| it.id == id && it.state == State::Queued)
+            else {
+                return Ok(None);
+            };
+            match again(own, &others, &places::graph(connection)?) {
+                Decision::Start { beside } => {
+                    let token = next_token(connection)?;
+                    start(connection, own, token, &beside, now)?;
+                    Ok(Some(Turn::Started(Started { id, token, beside })))
+                }
+                Decision::Wait { behind } => {
+                    let in_the_way = |it: &&Operation| behind.iter().any(|o| o.operation == it.id);
+                    let settled = |it: &Operation| it.freed.map(|freed| it.settled(freed));
+                    let again = others.iter().filter(in_the_way).filter_map(settled).min();
+                    Ok(Some(Turn::Waiting { behind, again }))
+                }
+                // One that waits is neither refused nor nested.
+                Decision::Refuse { .. } | Decision::Nested { .. } => Ok(None),
+            }
+        })?;
+        match turn {
+            Some(turn) => Ok(turn),
+            None => Ok(match self.operation(id)? {
+                Some(operation) => Turn::Over(Box::new(operation)),
+                None => Turn::Gone,
+            }),
+        }
+    }
+}
+
+/// The decision on one that waits already.
+pub(crate) fn again(own: &Operation, others: &[Operation], graph: &Graph) -> Decision {
+    let ancestors = ancestors(own.parent, others);
+    let newcomer = Newcomer {
+        id: Some(own.id),
+        parts: &own.parts,
+        rank: own.rank,
+        on_conflict: own.on_conflict,
+        over_shared: own.over_shared,
+        ancestors: &ancestors,
+    };
+    decide(&newcomer, others, graph)
+}
+
+/// The operations that one with this parent is part of, as far as they run.
+fn ancestors(parent: Option<OperationId>, others: &[Operation]) -> Vec<OperationId> {
+    let mut line = Vec::new();
+    let mut next = parent;
+    while let Some(id) = next.filter(|id| !line.contains(id)) {
+        let Some(found) = others.iter().find(|it| it.id == id) else { break };
+        line.push(id);
+        next = found.parent;
+    }
+    line
+}
+
+fn start(
+    connection: &mut Db,
+    own: &Operation,
+    token: Token,
+    beside: &[Obstacle],
+    now: Moment,
+) -> QueryResult<()> {
+    use operations::dsl as o;
+    diesel::update(o::operations.find(own.id.0))
+        .set((
+            o::state.eq(to_word(State::Active)),
+            o::token.eq(token.0),
+            o::started.eq(now.0),
+            o::started_at.eq(today()),
+            o::waited.eq(now.0 - own.queued.0),
+            o::note.eq(warning(beside)),
+        ))
+        .execute(connection)?;
+    event(connection, own.id, "started", None)?;
+    warn(connection, own.id, &own.what, beside)
+}
+
+fn next_token(connection: &mut Db) -> QueryResult<Token> {
+    use meta::dsl as m;
+    /// Tokens of one epoch.
+    const EPOCH: u32 = 40;
+    let (epoch, counter) = diesel::update(m::meta)
+        .set(m::counter.eq(m::counter + 1))
+        .returning((m::epoch, m::counter))
+        .get_result::<(i64, i64)>(connection)?;
+    Ok(Token((epoch << EPOCH) | counter))
+}
+
+fn insert(
+    connection: &mut Db,
+    row: &NewOperation<'_>,
+    what: &str,
+    detail: Option<&str>,
+) -> QueryResult<OperationId> {
+    let id = diesel::insert_into(operations::table)
+        .values(row)
+        .returning(operations::id)
+        .get_result::<i64>(connection)?;
+    event(connection, OperationId(id), what, detail)?;
+    Ok(OperationId(id))
+}
+
+fn keep_owner(connection: &mut Db, owner: &Owner, now: Moment) -> QueryResult<()> {
+    let known = owners::table.find(&owner.id).select(owners::id).first::<String>(connection);
+    if known.optional()?.is_none() {
+        super::reclaim::forget_owners(connection)?;
+        diesel::insert_into(owners::table).values(OwnerRow::new(owner, now)).execute(connection)?;
+    }
+    Ok(())
+}
+
+fn warning(beside: &[Obstacle]) -> Option<String> {
+    let cautions: Vec<String> = beside
+        .iter()
+        .filter(|it| it.severity == Severity::Medium && it.cause == Cause::Runs)
+        .map(|it| format!("beside operation {}: {}", it.operation, it.reason))
+        .collect();
+    (!cautions.is_empty()).then(|| cautions.join("; "))
+}
+
+/// Tells those that run what runs beside them now.
+fn warn(connection: &mut Db, id: OperationId, what: &str, beside: &[Obstacle]) -> QueryResult<()> {
+    for it in beside.iter().filter(|it| it.severity == Severity::Medium) {
+        let text = format!("beside operation {id} ({what}): {}", it.reason);
+        diesel::update(operations::table.find(it.operation.0))
+            .set(operations::note.eq(&text))
+            .execute(connection)?;
+        event(connection, it.operation, "warned", Some(&text))?;
+    }
+    Ok(())
+}
+
+impl NewOperation<'_> {
+    /// One that ends as soon as it is asked for.
+    fn refused(&mut self, state: State, by: &Obstacle) {
+        self.state = to_word(state);
+        self.ended_at = Some(self.requested_at.clone());
+        self.note = Some(format!("operation {}: {}", by.operation, by.reason));
+    }
+}
+
+/// Takes one that waits out of the queue.
+pub(super) fn withdraw(
+    connection: &mut Db,
+    id: OperationId,
+    state: State,
+    why: Option<&str>,
+    now: Moment,
+) -> QueryResult<bool> {
+    let others = look::live(connection)?;
+    let Some(own) = others.iter().find(|it| it.id == id && it.state == State::Queued) else {
+        return Ok(false);
+    };
+    close(connection, own, state, None, None, why, now)?;
+    Ok(true)
+}

@@ -1,0 +1,238 @@
+//! What is said of an operation while it runs, and how it ends. Only who has its token says so.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+
+use super::ask::withdraw;
+use super::reclaim::{living, today};
+use super::rows::{parts_to_text, to_word};
+use super::schema::{events, operations, owners};
+use super::{Db, Ledger, LedgerError, look};
+use crate::coordination::admission::in_the_way;
+use crate::coordination::operation::{Moment, Operation, OperationId, State, Token, millis};
+use crate::coordination::owner::Owner;
+use crate::coordination::part::Part;
+
+/// How an operation ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub state: State,
+    pub exit_code: Option<i32>,
+    pub note: Option<String>,
+}
+
+impl Ending {
+    pub(crate) fn done() -> Self {
+        Self { state: State::Done, exit_code: None, note: None }
+    }
+
+    pub(crate) fn failed(why: impl Into<String>) -> Self {
+        Self { state: State::Failed, exit_code: None, note: Some(why.into()) }
+    }
+}
+
+/// What becomes of a wish to do something else in the same operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    Done,
+    /// These run, and would not get on with it.
+    InTheWay(Vec<OperationId>),
+    /// Nobody has this operation with that token any more.
+    TakenAway,
+}
+
+impl Ledger {
+    /// Ends an operation; false where somebody took it away.
+    pub(crate) fn finish(
+        &mut self,
+        id: OperationId,
+        token: Token,
+        ending: &Ending,
+    ) -> Result<bool, LedgerError> {
+        let ended = self.writing(|connection, now| {
+            let others = look::live(connection)?;
+            let Some(own) = others.iter().find(|it| is(it, id, token)) else { return Ok(false) };
+            let took = own.started.map(|started| now.since(started));
+            let note = ending.note.as_deref();
+            close(connection, own, ending.state, took, ending.exit_code, note, now)?;
+            Ok(true)
+        })?;
+        self.ring();
+        Ok(ended)
+    }
+
+    /// Takes one that waits out of the queue; false where it does not wait.
+    pub(crate) fn withdraw(
+        &mut self,
+        id: OperationId,
+        state: State,
+        why: Option<&str>,
+    ) -> Result<bool, LedgerError> {
+        let gone = self.writing(|connection, now| withdraw(connection, id, state, why, now))?;
+        self.ring();
+        Ok(gone)
+    }
+
+    /// Notes what the engine is about to be told, and how long it may be at it whoever dies;
+    /// without one, that it is done. False where somebody took the operation away.
+    pub(crate) fn step(
+        &mut self,
+        id: OperationId,
+        token: Token,
+        step: Option<(&str, Duration)>,
+    ) -> Result<bool, LedgerError> {
+        use operations::dsl as o;
+        let changed = self.writing(|connection, now| {
+            let own = o::operations.find(id.0).filter(o::token.eq(token.0));
+            let own = own.filter(o::state.eq(to_word(State::Active)));
+            diesel::update(own)
+                .set((
+                    o::step.eq(step.map(|(what, _)| what)),
+                    o::step_until.eq(step.map(|(_, limit)| now.after(limit).0)),
+                    // What follows a step that is done is another one.
+                    o::settle.eq(0),
+                ))
+                .execute(connection)
+        })?;
+        Ok(changed == 1)
+    }
+
+    /// Has an operation that runs do something else, if nobody who runs is in the way. Who waits
+    /// for it is not waited for.
+    pub(crate) fn change(
+        &mut self,
+        id: OperationId,
+        token: Token,
+        parts: &[Part],
+        over_shared: bool,
+        what: &str,
+    ) -> Result<Change, LedgerError> {
+        let text = parts_to_text(parts);
+        let change = self.writing(|connection, now| {
+            let others = living(connection, now)?;
+            if !others.iter().any(|it| is(it, id, token)) {
+                return Ok(Change::TakenAway);
+            }
+            let blocking = in_the_way(id, parts, over_shared, &others);
+            if !blocking.is_empty() {
+                return Ok(Change::InTheWay(blocking));
+            }
+            diesel::update(operations::table.find(id.0))
+                .set((operations::parts.eq(&text), operations::what.eq(what)))
+                .execute(connection)?;
+            event(connection, id, "changed", Some(what))?;
+            Ok(Change::Done)
+        })?;
+        // It may have given something back.
+        self.ring();
+        Ok(change)
+    }
+
+    /// Ends an operation for somebody else: one that waits at once, one that runs when its owner
+    /// hears of it. The operation as it was, if it lived.
+    pub(crate) fn cancel(
+        &mut self,
+        id: OperationId,
+        why: &str,
+    ) -> Result<Option<Operation>, LedgerError> {
+        let found = self.writing(|connection, now| {
+            let others = living(connection, now)?;
+            let Some(own) = others.into_iter().find(|it| it.id == id) else { return Ok(None) };
+            if own.state == State::Queued {
+                close(connection, &own, State::Cancelled, None, None, Some(why), now)?;
+            } else {
+                diesel::update(operations::table.find(id.0))
+                    .set(operations::cancel.eq(why))
+                    .execute(connection)?;
+                event(connection, id, "cancel", Some(why))?;
+            }
+            Ok(Some(own))
+        })?;
+        self.ring();
+        Ok(found)
+    }
+
+    /// Takes an operation away from its owner. What it does to its containers goes on.
+    pub(crate) fn take_away(
+        &mut self,
+        id: OperationId,
+        why: &str,
+    ) -> Result<Option<Operation>, LedgerError> {
+        let found = self.writing(|connection, now| {
+            let others = look::live(connection)?;
+            let Some(own) = others.into_iter().find(|it| it.id == id) else { return Ok(None) };
+            let took = own.started.map(|started| now.since(started));
+            close(connection, &own, State::Lost, took, None, Some(why), now)?;
+            Ok(Some(own))
+        })?;
+        self.ring();
+        Ok(found)
+    }
+
+    /// Says that an owner is well.
+    pub(crate) fn heartbeat(&mut self, owner: &Owner) -> Result<(), LedgerError> {
+        self.writing(|connection, now| {
+            diesel::update(owners::table.find(&owner.id))
+                .set(owners::heartbeat.eq(now.0))
+                .execute(connection)
+                .map(drop)
+        })
+    }
+
+    /// Forgets an owner that has nothing any more.
+    pub(crate) fn leave(&mut self, owner: &Owner) -> Result<(), LedgerError> {
+        self.writing(|connection, _| {
+            diesel::delete(owners::table.find(&owner.id)).execute(connection).map(drop)
+        })
+    }
+}
+
+fn is(operation: &Operation, id: OperationId, token: Token) -> bool {
+    operation.id == id && operation.state == State::Active && operation.token == Some(token)
+}
+
+/// Ends an operation, whoever says so.
+pub(super) fn close(
+    connection: &mut Db,
+    operation: &Operation,
+    state: State,
+    took: Option<Duration>,
+    exit_code: Option<i32>,
+    note: Option<&str>,
+    now: Moment,
+) -> QueryResult<()> {
+    use operations::dsl as o;
+    let waited = operation.waited.unwrap_or_else(|| now.since(operation.queued));
+    diesel::update(o::operations.find(operation.id.0))
+        .set((
+            o::state.eq(to_word(state)),
+            o::ended_at.eq(today()),
+            o::took.eq(took.map(millis)),
+            o::waited.eq(millis(waited)),
+            o::exit_code.eq(exit_code),
+            o::note.eq(note.or(operation.note.as_deref())),
+            o::step.eq(None::<&str>),
+            o::step_until.eq(None::<i64>),
+        ))
+        .execute(connection)?;
+    event(connection, operation.id, state.word(), note)
+}
+
+/// A line of an operation's history.
+pub(super) fn event(
+    connection: &mut Db,
+    id: OperationId,
+    what: &str,
+    detail: Option<&str>,
+) -> QueryResult<()> {
+    diesel::insert_into(events::table)
+        .values((
+            events::operation.eq(id.0),
+            events::at.eq(today()),
+            events::what.eq(what),
+            events::detail.eq(detail),
+        ))
+        .execute(connection)
+        .map(drop)
+}

@@ -1,0 +1,56 @@
+//! What goes wrong with the ledger.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::room;
+
+/// The ledger can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LedgerError {
+    #[error("cannot use the folder of the ledger `{}`", path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error("cannot open the ledger `{}`", path.display())]
+    Unopened { path: PathBuf, source: diesel::ConnectionError },
+    #[error("cannot read or write the ledger `{}`", path.display())]
+    Query { path: PathBuf, source: diesel::result::Error },
+    #[error("there is no room left for the ledger `{}` ({free} free)", path.display())]
+    Full { path: PathBuf, free: String, source: diesel::result::Error },
+    #[error("the ledger `{}` is damaged", path.display())]
+    Damaged { path: PathBuf, source: diesel::result::Error },
+    #[error("the ledger `{}` was written by a newer lem", path.display())]
+    Newer { path: PathBuf },
+    #[error("the ledger `{}` holds `{value}`, which means nothing here", path.display())]
+    Senseless { path: PathBuf, value: String },
+    #[error("the ledger `{}` did not answer within {}", path.display(), crate::duration::human(*limit))]
+    Stuck { path: PathBuf, limit: Duration },
+    #[error("the ledger `{}` is on `{kind}`, where locks of several machines don't meet", path.display())]
+    Shared { path: PathBuf, kind: &'static str },
+}
+
+/// More than `SQLite` wants at once.
+const SIGN: usize = 64 * 1024;
+
+/// What a failed question says about the file.
+pub(super) fn of_query(path: &Path, source: diesel::result::Error) -> LedgerError {
+    const DAMAGE: [&str; 2] = ["file is not a database", "disk image is malformed"];
+    let path = path.to_owned();
+    let words = source.to_string();
+    if DAMAGE.iter().any(|damage| words.contains(damage)) {
+        return LedgerError::Damaged { path, source };
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let perhaps = ["disk I/O error", "unable to open database file"];
+    let perhaps = perhaps.iter().any(|complaint| words.contains(complaint));
+    let takes_no_more =
+        || room::try_writing(folder, SIGN).is_err_and(|error| room::is_full(&error));
+    if words.contains("disk is full") || (perhaps && takes_no_more()) {
+        return LedgerError::Full { free: room::free(folder), path, source };
+    }
+    LedgerError::Query { path, source }
+}
+
+/// Whether somebody else had the file at that moment.
+pub(super) fn is_busy(source: &diesel::result::Error) -> bool {
+    source.to_string().contains("database is locked")
+}

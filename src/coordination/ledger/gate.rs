@@ -1,0 +1,66 @@
+//! Who writes to the ledger goes through a gate, one after the other.
+//!
+//! 2026-11-21: `SQLite`'s own wait for a busy file lets one process have it hundreds of times while
+//! another gets it once (measured: 557 to 1 in 4 s). The kernel's lock on a file hands it on in
+//! the order in which it was asked for.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+
+use super::error::LedgerError;
+
+/// Longer than this nobody writes; who has the gate then was stopped, or the disk hangs.
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
+
+/// The gate of a ledger.
+#[derive(Debug)]
+pub(super) struct Gate {
+    file: File,
+    path: PathBuf,
+}
+
+/// The gate passed, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Passed<'a>(&'a File);
+
+impl Drop for Passed<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+impl Gate {
+    pub(super) fn open(folder: &Path) -> std::io::Result<Self> {
+        let path = folder.join("gate");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o660);
+        Ok(Self { file: options.open(&path)?, path })
+    }
+
+    /// Waits until nobody else writes.
+    pub(super) fn pass(&self) -> Result<Passed<'_>, LedgerError> {
+        let begun = Instant::now();
+        loop {
+            match self.file.try_lock() {
+                Ok(()) => return Ok(Passed(&self.file)),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < LONGEST => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(LedgerError::Stuck { path: self.path.clone(), limit: LONGEST });
+                }
+                Err(TryLockError::Error(source)) => {
+                    return Err(LedgerError::Folder { path: self.path.clone(), source });
+                }
+            }
+            pause();
+        }
+    }
+}
+
+/// A moment that nobody else waits in step with.
+pub(super) fn pause() {
+    std::thread::park_timeout(Duration::from_micros(rand::rng().random_range(50..1500)));
+}

@@ -1,0 +1,176 @@
+//! What the ledger says now, as one moment of it. Looking changes nothing and waits for nobody.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+
+use super::rows::{OperationRow, OwnerRow, to_word};
+use super::schema::{events, operations, owners};
+use super::{Db, Ledger, LedgerError, places};
+use crate::coordination::dependency::Graph;
+use crate::coordination::kind::Kind;
+use crate::coordination::operation::{Moment, Operation, OperationId, State};
+use crate::coordination::owner::{Life, Owner};
+
+/// One moment of the ledger.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// On the ledger's clock.
+    pub now: Moment,
+    /// What waits or runs, in the order of the queue.
+    pub live: Vec<Operation>,
+    pub owners: BTreeMap<String, Owner>,
+    pub graph: Graph,
+}
+
+impl Snapshot {
+    /// Whether the owner of an operation lives.
+    pub(crate) fn life(&self, operation: &Operation) -> Life {
+        self.owners.get(&operation.owner).map_or(Life::Dead, Owner::life)
+    }
+}
+
+/// What a day brought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub requested: u64,
+    pub done: u64,
+    pub lost: u64,
+}
+
+/// A line of an operation's history.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct EventLine {
+    pub at: String,
+    pub what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Ledger {
+    /// One moment of everything that waits or runs.
+    pub(crate) fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
+        let (live, owners, graph) = self.reading(|connection| {
+            let live = live(connection)?;
+            let owners = owners_of(connection, &live)?;
+            Ok((live, owners, places::graph(connection)?))
+        })?;
+        Ok(Snapshot { now: Self::now(), live, owners, graph })
+    }
+
+    /// Now, on the ledger's clock.
+    pub(crate) fn moment(&self) -> Moment {
+        Self::now()
+    }
+
+    /// An operation, whatever became of it.
+    pub(crate) fn operation(&mut self, id: OperationId) -> Result<Option<Operation>, LedgerError> {
+        let row = self.reading(|connection| {
+            let query = operations::table.find(id.0).select(OperationRow::as_select());
+            query.first(connection).optional()
+        })?;
+        let path = self.path.clone();
+        row.map(|row| row.operation().map_err(|value| LedgerError::Senseless { path, value }))
+            .transpose()
+    }
+
+    /// What happened to an operation, in order.
+    pub(crate) fn history(&mut self, id: OperationId) -> Result<Vec<EventLine>, LedgerError> {
+        let rows: Vec<(String, String, Option<String>)> = self.reading(|connection| {
+            events::table
+                .filter(events::operation.eq(id.0))
+                .order(events::seq)
+                .select((events::at, events::what, events::detail))
+                .load(connection)
+        })?;
+        Ok(rows.into_iter().map(|(at, what, detail)| EventLine { at, what, detail }).collect())
+    }
+
+    /// Operations that were asked for since then, newest first.
+    pub(crate) fn asked_since(
+        &mut self,
+        since: Timestamp,
+        most: i64,
+    ) -> Result<Vec<Operation>, LedgerError> {
+        let rows = self.reading(|connection| {
+            operations::table
+                .filter(operations::requested_at.ge(since.to_string()))
+                .order(operations::id.desc())
+                .limit(most)
+                .select(OperationRow::as_select())
+                .load(connection)
+        })?;
+        let path = self.path.clone();
+        rows.into_iter()
+            .map(OperationRow::operation)
+            .collect::<Result<_, _>>()
+            .map_err(|value| LedgerError::Senseless { path, value })
+    }
+
+    /// How long operations of a kind take: in the middle of the last ones that were done.
+    pub(crate) fn usual(&mut self, kind: Kind) -> Result<Duration, LedgerError> {
+        const LAST: i64 = 31;
+        let mut took: Vec<Option<i64>> = self.reading(|connection| {
+            operations::table
+                .filter(
+                    operations::kind
+                        .eq(kind.word())
+                        .and(operations::state.eq(to_word(State::Done))),
+                )
+                .order(operations::id.desc())
+                .limit(LAST)
+                .select(operations::took)
+                .load(connection)
+        })?;
+        took.sort_unstable();
+        let middle = took.get(took.len() / 2).copied().flatten();
+        Ok(middle.map_or_else(|| kind.usual(), super::rows::duration))
+    }
+
+    /// How many operations there were since then.
+    pub(crate) fn tally(&mut self, since: Timestamp) -> Result<Tally, LedgerError> {
+        use diesel::dsl::count_star;
+        let rows: Vec<(String, i64)> = self.reading(|connection| {
+            operations::table
+                .filter(operations::requested_at.ge(since.to_string()))
+                .group_by(operations::state)
+                .select((operations::state, count_star()))
+                .load(connection)
+        })?;
+        let of = |word: &str| {
+            let counted =
+                rows.iter().find(|(state, _)| state == word).map_or(0, |(_, count)| *count);
+            u64::try_from(counted).unwrap_or(0)
+        };
+        let requested = rows.iter().map(|(_, count)| u64::try_from(*count).unwrap_or(0)).sum();
+        Ok(Tally { requested, done: of("done"), lost: of("lost") })
+    }
+}
+
+/// What waits or runs, in the order of the queue.
+pub(super) fn live(connection: &mut Db) -> QueryResult<Vec<Operation>> {
+    let rows: Vec<OperationRow> = operations::table
+        .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("state IN ('queued', 'active')"))
+        .order((operations::rank, operations::id))
+        .select(OperationRow::as_select())
+        .load(connection)?;
+    let senseless = |value: String| diesel::result::Error::DeserializationError(value.into());
+    rows.into_iter().map(|row| row.operation().map_err(senseless)).collect()
+}
+
+pub(super) fn owners_of(
+    connection: &mut Db,
+    operations: &[Operation],
+) -> QueryResult<BTreeMap<String, Owner>> {
+    if operations.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<&str> = operations.iter().map(|operation| operation.owner.as_str()).collect();
+    let rows: Vec<OwnerRow> = owners::table
+        .filter(owners::id.eq_any(ids))
+        .select(OwnerRow::as_select())
+        .load(connection)?;
+    Ok(rows.into_iter().map(OwnerRow::owner).map(|owner| (owner.id.clone(), owner)).collect())
+}

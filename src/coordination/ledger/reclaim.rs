@@ -1,0 +1,104 @@
+//! What the dead had is taken back.
+//!
+//! 2026-11-21: who is found dead is noted first, with the moment; nobody follows before the engine
+//! must be done with what it was told last. A killer in between costs nothing: the next one finds
+//! the note. What was interrupted is `lost`, and is not done again by itself.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+
+use super::schema::{operations, owners};
+use super::{Db, look, rows};
+use crate::coordination::operation::{Moment, Operation, State};
+use crate::coordination::owner::{Life, Owner};
+
+/// The operations that wait or run, after those of the dead were taken back.
+pub(super) fn living(connection: &mut Db, now: Moment) -> QueryResult<Vec<Operation>> {
+    let all = look::live(connection)?;
+    let owners = look::owners_of(connection, &all)?;
+    let lives: BTreeMap<&str, Life> =
+        owners.iter().map(|(id, owner)| (id.as_str(), owner.life())).collect();
+    let mut living = Vec::with_capacity(all.len());
+    for mut operation in all {
+        let life = lives.get(operation.owner.as_str()).copied().unwrap_or(Life::Dead);
+        match fate(&operation, life, now) {
+            Fate::Lives => living.push(operation),
+            Fate::Settles { freed } => {
+                if operation.freed.is_none() {
+                    diesel::update(operations::table.find(operation.id.0))
+                        .set(operations::freed.eq(freed.0))
+                        .execute(connection)?;
+                    super::end::event(connection, operation.id, "freed", None)?;
+                    operation.freed = Some(freed);
+                }
+                living.push(operation);
+            }
+            Fate::Lost { why } => lose(connection, &operation, now, &why)?,
+        }
+    }
+    Ok(living)
+}
+
+/// What becomes of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Lives,
+    /// Nobody has it since; the engine may still be at it.
+    Settles {
+        freed: Moment,
+    },
+    Lost {
+        why: String,
+    },
+}
+
+/// What becomes of an operation whose owner is so.
+pub(crate) fn fate(operation: &Operation, life: Life, now: Moment) -> Fate {
+    let lost = |why: &str| Fate::Lost { why: format!("{} {why}", operation.who) };
+    match (life, operation.state) {
+        (Life::Lives | Life::Outlived | Life::Elsewhere, _) => Fate::Lives,
+        // Its clock was another one, and its engine was started anew too.
+        (Life::OfAnotherBoot, _) => lost("ended with the machine"),
+        (Life::Dead, State::Active) => {
+            let freed = operation.freed.unwrap_or(now);
+            if now < operation.settled(freed) { Fate::Settles { freed } } else { lost("died") }
+        }
+        (Life::Dead, _) => lost("died while it waited"),
+    }
+}
+
+fn lose(connection: &mut Db, operation: &Operation, now: Moment, why: &str) -> QueryResult<()> {
+    let took = operation.started.map(|started| now.since(started));
+    super::end::close(connection, operation, State::Lost, took, None, Some(why), now)
+}
+
+/// Forgets owners that have nothing any more and don't live.
+pub(super) fn forget_owners(connection: &mut Db) -> QueryResult<()> {
+    let with_operations = operations::table
+        .filter(
+            operations::state.eq_any([rows::to_word(State::Queued), rows::to_word(State::Active)]),
+        )
+        .select(operations::owner);
+    let idle: Vec<rows::OwnerRow> = owners::table
+        .filter(owners::id.ne_all(with_operations))
+        .select(rows::OwnerRow::as_select())
+        .load(connection)?;
+    for owner in idle.into_iter().map(rows::OwnerRow::owner) {
+        if matches!(owner.life(), Life::Dead | Life::OfAnotherBoot) {
+            diesel::delete(owners::table.find(&owner.id)).execute(connection)?;
+            remove_file(&owner);
+        }
+    }
+    Ok(())
+}
+
+fn remove_file(owner: &Owner) {
+    let _ = std::fs::remove_file(&owner.file);
+}
+
+/// The moment at which it was noted, for the record of people.
+pub(super) fn today() -> String {
+    Timestamp::now().to_string()
+}

@@ -1,0 +1,431 @@
+//! Leave to act: asked for, waited for, held until it is ended.
+//!
+//! 2026-11-21: no service of ours hands permits out. Who waits finds out itself whether it is its
+//! turn, when it hears that something has ended; so there is nobody who could be down.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use tokio::time::sleep;
+
+use super::admission::{Full, Obstacle};
+use super::agent::Agent;
+use super::ear::Ear;
+use super::error::{CoordinationError, Met};
+use super::ledger::{Answer, Change, Ending, LedgerError, Snapshot, Started, Turn};
+use super::operation::{Operation, OperationId, State, Token, Wish};
+use super::part::Part;
+use crate::cancel::Cancel;
+
+/// How long to wait for what somebody else has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    None,
+    For(Duration),
+    /// As long as it takes.
+    Endless,
+}
+
+/// One that waits, for those who show it.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    pub id: OperationId,
+    /// How many in the queue are waited for, and it.
+    pub position: usize,
+    pub met: Met,
+}
+
+/// Leave to act. Ended by [`Permit::end`]; dropped, it counts as failed.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    agent: Arc<Agent>,
+    pub id: OperationId,
+    pub token: Token,
+    /// What runs beside it.
+    pub beside: Vec<Obstacle>,
+    is_over: bool,
+}
+
+/// Somebody else's word about an operation that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Disturbance {
+    /// It shall end.
+    Cancelled { why: String },
+    /// It is another's now.
+    TakenAway { why: String },
+}
+
+/// Even if nothing is heard.
+const LOOK: Duration = Duration::from_secs(5);
+
+impl Permit {
+    /// Waits for leave.
+    ///
+    /// `waiting` hears once of each thing that is waited for.
+    ///
+    /// # Errors
+    /// It is refused, or its turn does not come in time.
+    pub(crate) async fn take(
+        agent: &Arc<Agent>,
+        mut wish: Wish,
+        patience: Patience,
+        cancel: &Cancel,
+        waiting: &mut (dyn FnMut(&Waiting) + Send),
+    ) -> Result<Self, CoordinationError> {
+        wish.parent = wish.parent.or(agent.parent());
+        let ear = open_ear(agent).await?;
+        let begun = Instant::now();
+        let what = wish.what.clone();
+        let waits = !matches!(patience, Patience::None | Patience::For(Duration::ZERO));
+        let answer = agent.call(move |ledger, owner| ledger.ask(&wish, owner, waits)).await?;
+        match answer {
+            Answer::Started(started) => Ok(Self::of(agent, started)),
+            Answer::Queued { id, behind } => {
+                let ticket = Ticket { agent, id, is_over: false };
+                ticket.wait(&ear, &what, behind, begun, patience, cancel, waiting).await
+            }
+            Answer::Refused { by, .. } => {
+                let (met, _) = met(agent, &what, &by).await?;
+                Err(CoordinationError::Blocked { blocked: Box::new(met) })
+            }
+            Answer::WouldWait { behind, .. } => {
+                let (met, _) = met(agent, &what, &behind[0]).await?;
+                Err(CoordinationError::WouldWait { blocked: Box::new(met) })
+            }
+            Answer::Nested { by } => Err(CoordinationError::Nested { what, parent: by.operation }),
+            Answer::Full { limit: Full::Project, waiting } => {
+                Err(CoordinationError::QueueFull { waiting })
+            }
+            Answer::Full { limit: Full::Agent, waiting } => {
+                Err(CoordinationError::AgentFull { agent: agent.name().to_owned(), waiting })
+            }
+        }
+    }
+
+    fn of(agent: &Arc<Agent>, started: Started) -> Self {
+        let Started { id, token, beside } = started;
+        Self { agent: Arc::clone(agent), id, token, beside, is_over: false }
+    }
+
+    /// What a command that is run by this operation is told of it.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        vec![
+            (super::agent::OPERATION.to_owned(), self.id.to_string()),
+            (super::agent::TOKEN.to_owned(), self.token.0.to_string()),
+        ]
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// Somebody took it away meanwhile, or the ledger can't be written.
+    pub(crate) async fn end(mut self, ending: Ending) -> Result<(), CoordinationError> {
+        self.is_over = true;
+        let (id, token) = (self.id, self.token);
+        let was_ours = self.agent.call(move |ledger, _| ledger.finish(id, token, &ending)).await?;
+        if was_ours { Ok(()) } else { Err(self.gone().await?) }
+    }
+
+    /// The same, on this thread: for a guard that is dropped.
+    pub(crate) fn end_blocking(mut self, ending: &Ending) -> Result<(), CoordinationError> {
+        self.is_over = true;
+        let (id, token) = (self.id, self.token);
+        self.agent.call_blocking(|ledger, _| ledger.finish(id, token, ending)).map(drop)
+    }
+
+    /// Notes what the engine is about to be told and how long it may be at it, whoever dies; or,
+    /// without one, that it is done.
+    pub(crate) async fn step(
+        &self,
+        step: Option<(&str, Duration)>,
+    ) -> Result<(), CoordinationError> {
+        let (id, token) = (self.id, self.token);
+        let step = step.map(|(what, limit)| (what.to_owned(), limit));
+        let noting = self.agent.call(move |ledger, _| {
+            ledger.step(id, token, step.as_ref().map(|(what, limit)| (what.as_str(), *limit)))
+        });
+        if noting.await? { Ok(()) } else { Err(self.gone().await?) }
+    }
+
+    /// The same, on this thread.
+    pub(crate) fn step_blocking(
+        &self,
+        step: Option<(&str, Duration)>,
+    ) -> Result<bool, CoordinationError> {
+        let (id, token) = (self.id, self.token);
+        self.agent.call_blocking(|ledger, _| ledger.step(id, token, step))
+    }
+
+    /// Does something else from now on, once nobody who runs is in the way. What it has so far, it
+    /// has until then.
+    pub(crate) async fn change(
+        &self,
+        parts: Vec<Part>,
+        what: &str,
+        over_shared: bool,
+        patience: Patience,
+        cancel: &Cancel,
+        waiting: &mut (dyn FnMut(&Waiting) + Send),
+    ) -> Result<(), CoordinationError> {
+        let ear = open_ear(&self.agent).await?;
+        let begun = Instant::now();
+        let (mut told, parts) = (None, Arc::new(parts));
+        loop {
+            let (id, token) = (self.id, self.token);
+            let (wanted, text) = (Arc::clone(&parts), what.to_owned());
+            let change = self
+                .agent
+                .call(move |ledger, _| ledger.change(id, token, &wanted, over_shared, &text));
+            let in_the_way = match change.await? {
+                Change::Done => return Ok(()),
+                Change::TakenAway => return Err(self.gone().await?),
+                Change::InTheWay(those) => those,
+            };
+            let (snapshot, wants) = (snapshot(&self.agent).await?, parts[0].clone());
+            let obstacle = Obstacle {
+                operation: in_the_way[0],
+                severity: super::severity::Severity::High,
+                reason: "both want the same".to_owned(),
+                wants,
+                cause: super::admission::Cause::Runs,
+            };
+            let met = describe(&snapshot, what, &obstacle, None);
+            let left = match patience {
+                Patience::None => Duration::ZERO,
+                Patience::For(limit) => limit.saturating_sub(begun.elapsed()),
+                Patience::Endless => LOOK,
+            };
+            if left.is_zero() {
+                let (blocked, waited) = (Box::new(met), begun.elapsed());
+                return Err(CoordinationError::Expired { blocked, waited });
+            }
+            if told != Some(in_the_way[0]) {
+                told = Some(in_the_way[0]);
+                waiting(&Waiting { id, position: 0, met });
+            }
+            tokio::select! {
+                () = ear.heard() => {}
+                () = sleep(LOOK.min(left)) => {}
+                signal = cancel.raised() => return Err(CoordinationError::Cancelled { signal }),
+            }
+        }
+    }
+
+    /// Waits until somebody else wants it to end, or takes it away; for ever, if nobody does.
+    pub(crate) async fn disturbed(&self) -> Result<Disturbance, CoordinationError> {
+        let ear = open_ear(&self.agent).await?;
+        loop {
+            let id = self.id;
+            let own = self.agent.call(move |ledger, _| ledger.operation(id)).await?;
+            match own {
+                Some(it) if it.state == State::Active && it.token == Some(self.token) => {
+                    if let Some(why) = it.cancel {
+                        return Ok(Disturbance::Cancelled { why });
+                    }
+                }
+                other => {
+                    let why = other.and_then(|it| it.note).unwrap_or_default();
+                    return Ok(Disturbance::TakenAway { why });
+                }
+            }
+            tokio::select! {
+                () = ear.heard() => {}
+                () = sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// That it is somebody else's.
+    async fn gone(&self) -> Result<CoordinationError, CoordinationError> {
+        let id = self.id;
+        let own = self.agent.call(move |ledger, _| ledger.operation(id)).await?;
+        let why = own.and_then(|it| it.note).unwrap_or_else(|| "nobody said why".to_owned());
+        Ok(CoordinationError::TakenAway { id, why })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let ending = Ending::failed("it was given up");
+        let (id, token) = (self.id, self.token);
+        // What the ledger does not hear, it finds out: the owner ends.
+        let _ = self.agent.call_blocking(|ledger, _| ledger.finish(id, token, &ending));
+    }
+}
+
+/// A place in the queue, given back when it is dropped.
+struct Ticket<'a> {
+    agent: &'a Arc<Agent>,
+    id: OperationId,
+    is_over: bool,
+}
+
+impl Ticket<'_> {
+    #[expect(clippy::too_many_arguments, reason = "a wait is a race of these")]
+    async fn wait(
+        mut self,
+        ear: &Ear,
+        what: &str,
+        mut behind: Vec<Obstacle>,
+        begun: Instant,
+        patience: Patience,
+        cancel: &Cancel,
+        waiting: &mut (dyn FnMut(&Waiting) + Send),
+    ) -> Result<Permit, CoordinationError> {
+        let mut told: Option<OperationId> = None;
+        let mut again = None;
+        loop {
+            if told != Some(behind[0].operation) {
+                let (met, position) = met_in_queue(self.agent, what, &behind[0], self.id).await?;
+                waiting(&Waiting { id: self.id, position, met });
+                told = Some(behind[0].operation);
+            }
+            // Nobody looks in step with another one.
+            let mut pause = LOOK.mul_f64(rand::rng().random_range(0.8..1.2));
+            if let Some(again) = again {
+                pause = pause.min(again);
+            }
+            if let Patience::For(limit) = patience {
+                let left = limit.saturating_sub(begun.elapsed());
+                if left.is_zero() {
+                    return Err(self.expire(what, &behind[0], begun).await?);
+                }
+                pause = pause.min(left);
+            }
+            tokio::select! {
+                () = ear.heard() => {}
+                () = sleep(pause) => {}
+                signal = cancel.raised() => {
+                    self.withdraw(State::Cancelled, &signal.to_string()).await?;
+                    return Err(CoordinationError::Cancelled { signal });
+                }
+            }
+            let id = self.id;
+            let turn = self.agent.call(move |ledger, _| {
+                let turn = ledger.turn(id)?;
+                Ok((turn, ledger.moment()))
+            });
+            match turn.await? {
+                (Turn::Started(started), _) => {
+                    self.is_over = true;
+                    return Ok(Permit::of(self.agent, started));
+                }
+                (Turn::Waiting { behind: now, again: by }, moment) => {
+                    behind = now;
+                    let a_bit = Duration::from_millis(2);
+                    again = by.map(|by| by.since(moment).saturating_add(a_bit));
+                }
+                (Turn::Over(operation), _) => {
+                    self.is_over = true;
+                    return Err(over(&operation));
+                }
+                (Turn::Gone, _) => {
+                    self.is_over = true;
+                    return Err(CoordinationError::NoOperation { id });
+                }
+            }
+        }
+    }
+
+    async fn expire(
+        &mut self,
+        what: &str,
+        behind: &Obstacle,
+        begun: Instant,
+    ) -> Result<CoordinationError, CoordinationError> {
+        let (met, _) = met(self.agent, what, behind).await?;
+        self.withdraw(State::Expired, &met.reason).await?;
+        Ok(CoordinationError::Expired { blocked: Box::new(met), waited: begun.elapsed() })
+    }
+
+    async fn withdraw(&mut self, state: State, why: &str) -> Result<(), CoordinationError> {
+        self.is_over = true;
+        let (id, why) = (self.id, why.to_owned());
+        self.agent.call(move |ledger, _| ledger.withdraw(id, state, Some(&why))).await.map(drop)
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let id = self.id;
+        let why = Some("nobody waits any more");
+        let _ = self.agent.call_blocking(|ledger, _| ledger.withdraw(id, State::Cancelled, why));
+    }
+}
+
+fn over(operation: &Operation) -> CoordinationError {
+    let why = operation.note.clone().unwrap_or_else(|| "nobody said why".to_owned());
+    match operation.state {
+        State::Cancelled => CoordinationError::CancelledByOther { id: operation.id, why },
+        _ => CoordinationError::TakenAway { id: operation.id, why },
+    }
+}
+
+async fn open_ear(agent: &Arc<Agent>) -> Result<Ear, CoordinationError> {
+    let owners = agent.call(|ledger, _| Ok(ledger.owners())).await?;
+    Ear::open(&owners)
+        .map_err(|source| LedgerError::Folder { path: owners, source })
+        .map_err(CoordinationError::from)
+}
+
+async fn snapshot(agent: &Arc<Agent>) -> Result<Snapshot, CoordinationError> {
+    agent.call(|ledger, _| ledger.snapshot()).await
+}
+
+async fn met(
+    agent: &Arc<Agent>,
+    what: &str,
+    obstacle: &Obstacle,
+) -> Result<(Met, Snapshot), CoordinationError> {
+    let id = obstacle.operation;
+    let (snapshot, usual) = agent
+        .call(move |ledger, _| {
+            let snapshot = ledger.snapshot()?;
+            let holder = snapshot.live.iter().find(|it| it.id == id);
+            let kind = holder.and_then(Operation::kind);
+            let usual = kind.map(|kind| ledger.usual(kind)).transpose()?;
+            Ok((snapshot, usual))
+        })
+        .await?;
+    Ok((describe(&snapshot, what, obstacle, usual), snapshot))
+}
+
+async fn met_in_queue(
+    agent: &Arc<Agent>,
+    what: &str,
+    obstacle: &Obstacle,
+    id: OperationId,
+) -> Result<(Met, usize), CoordinationError> {
+    let (met, snapshot) = met(agent, what, obstacle).await?;
+    let mut queue = snapshot.live.iter().filter(|it| it.state == State::Queued);
+    let position = queue.position(|it| it.id == id).map_or(0, |at| at + 1);
+    Ok((met, position))
+}
+
+/// Who is in the way, as far as it still is.
+fn describe(snapshot: &Snapshot, what: &str, obstacle: &Obstacle, usual: Option<Duration>) -> Met {
+    let holder = snapshot.live.iter().find(|it| it.id == obstacle.operation);
+    let left = holder.and_then(|it| {
+        let expect = it.expect.or(usual)?;
+        let started = it.started?;
+        Some(expect.saturating_sub(snapshot.now.since(started)))
+    });
+    Met {
+        what: what.to_owned(),
+        reason: obstacle.reason.clone(),
+        severity: obstacle.severity,
+        life: holder.map(|it| snapshot.life(it)),
+        holder: holder.cloned(),
+        left,
+    }
+}
+
+#[cfg(test)]
+mod tests;
