@@ -62,10 +62,13 @@ impl Agent {
     }
 
     /// One whose ledger is in this folder.
-    #[cfg(test)]
-    pub(crate) async fn in_folder(name: &str, folder: &std::path::Path) -> Arc<Self> {
+    #[cfg(any(test, feature = "bench"))]
+    pub(crate) async fn open_in(
+        name: &str,
+        folder: &std::path::Path,
+    ) -> Result<Arc<Self>, CoordinationError> {
         let folder = folder.to_owned();
-        Self::with(name.to_owned(), move || Ledger::open_in(&folder)).await.unwrap()
+        Self::with(name.to_owned(), move || Ledger::open_in(&folder)).await
     }
 
     /// As others read it.
