@@ -25,11 +25,14 @@ pub(crate) fn measure(crowds: &[usize], time: Duration) {
         for output in &mut outputs {
             assert_eq!(output.next().unwrap().unwrap(), "ready");
         }
+        let before: Duration = children.iter().map(worker::processor_time).sum();
         children.iter_mut().for_each(worker::begin);
         let reading = |output: std::io::Lines<_>| std::thread::spawn(move || times(output));
         let threads: Vec<_> = outputs.into_iter().map(reading).collect();
         let each: Vec<Vec<(Duration, Duration)>> =
             threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        // They have written all that they write, and are not waited for yet.
+        let used = children.iter().map(worker::processor_time).sum::<Duration>() - before;
         for mut child in children {
             assert!(child.wait().unwrap().success());
         }
@@ -40,7 +43,9 @@ pub(crate) fn measure(crowds: &[usize], time: Duration) {
         #[allow(clippy::cast_precision_loss, reason = "counts of seconds")]
         let (rate, share) = (all as f64 / time.as_secs_f64(), least as f64 * 100.0 / most as f64);
         println!(
-            "  {crowd:>2} processes: {rate:>6.0}/s, slowest {share:>3.0} % of the fastest; to begin: {}",
+            "  {crowd:>2} processes: {rate:>6.0}/s ({} µs of a core each), slowest {share:>3.0} % of the \
+             fastest; to begin: {}",
+            used.as_micros() / all as u128,
             spread(asked)
         );
     }

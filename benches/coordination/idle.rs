@@ -5,8 +5,6 @@ use std::process::Child;
 use std::time::Duration;
 
 use lem::bench::Contender;
-use nix::time::{clock_getcpuclockid, clock_gettime};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::worker;
@@ -26,9 +24,9 @@ pub(crate) fn measure(crowd: usize, time: Duration) {
         let waits = lines.map_while(Result::ok).any(|line| line == "waits");
         assert!(waits, "one did not come to wait");
     }
-    let before: Duration = children.iter().map(processor_time).sum();
+    let before: Duration = children.iter().map(worker::processor_time).sum();
     std::thread::sleep(time);
-    let used = children.iter().map(processor_time).sum::<Duration>() - before;
+    let used = children.iter().map(worker::processor_time).sum::<Duration>() - before;
     println!(
         "{crowd} processes that wait: {:.2} % of a core (goal: ≤ 2 %)",
         used.as_secs_f64() / time.as_secs_f64() * 100.0
@@ -38,10 +36,4 @@ pub(crate) fn measure(crowd: usize, time: Duration) {
         assert!(child.wait_with_output().unwrap().status.success());
     }
     println!();
-}
-
-/// The time that a process has had on the processors, with threads of it that are gone.
-fn processor_time(child: &Child) -> Duration {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-    clock_gettime(clock_getcpuclockid(pid).unwrap()).unwrap().into()
 }

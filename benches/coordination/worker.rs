@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lem::bench::{Contender, take_turns};
-use nix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
 
 /// The word that makes this program a worker.
 pub(crate) const WORD: &str = "--work";
@@ -21,6 +22,12 @@ pub(crate) fn start(what: &str, folder: &Path, rest: &[&str]) -> Child {
 /// Lets it begin.
 pub(crate) fn begin(child: &mut Child) {
     child.stdin.take().unwrap().write_all(b"\n").unwrap();
+}
+
+/// The time that a process has had on the processors, with threads of it that are gone.
+pub(crate) fn processor_time(child: &Child) -> Duration {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    clock_gettime(clock_getcpuclockid(pid).unwrap()).unwrap().into()
 }
 
 /// Does the work that the words name.

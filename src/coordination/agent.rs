@@ -16,7 +16,10 @@ pub(crate) const OPERATION: &str = "LEM_OP_ID";
 pub(crate) const TOKEN: &str = "LEM_LOCK_TOKEN";
 
 /// How often an owner says that it is well.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+///
+/// 2026-11-21: the kernel tells who lives; this only tells who was stopped, which is said of one not
+/// heard of for a minute. So that a hundred who wait don't keep the disk awake, it is seldom.
+const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// This process as one that acts.
 #[derive(Debug)]
