@@ -3,17 +3,16 @@
 //! The kernel gives the lock back when its holder dies, however it dies; a process id in a file
 //! could be anybody's by then.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::foreign_file;
+use crate::{foreign_file, state_dir};
 
 /// Who holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +99,7 @@ pub(crate) fn take(path: &Path, holder: &Holder) -> Result<Lock, LockError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(unusable)?;
     }
-    let mut file = open(path).map_err(unusable)?;
+    let mut file = state_dir::file(path).map_err(unusable)?;
     let mut looks = LOOKS;
     loop {
         match file.try_lock() {
@@ -130,11 +129,6 @@ pub(crate) fn holder(path: &Path) -> Option<Holder> {
         Err(TryLockError::WouldBlock) => Some(read(&mut file)),
         Ok(()) | Err(TryLockError::Error(_)) => None,
     }
-}
-
-fn open(path: &Path) -> std::io::Result<File> {
-    // 0660: another member of the group takes the same lock.
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o660).open(path)
 }
 
 /// What a holder says of itself is shorter.

@@ -3,7 +3,8 @@
 //! `/var/lib/lem` where this user may write there (root makes it, for the group `docker`), so that
 //! everybody who uses an engine sees the same locks; else the user's own state directory.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -81,6 +82,28 @@ fn own() -> std::io::Result<PathBuf> {
     Ok(home.state_dir().unwrap_or_else(|| home.data_dir()).join("lem"))
 }
 
+/// Opens a file of the state to read and write it, and makes it where there is none: for this user
+/// and the group, whatever the umask says, since another member of the group is to open it too.
+pub(crate) fn file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    loop {
+        match options.open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        match options.clone().create_new(true).open(path) {
+            Ok(file) => {
+                file.set_permissions(fs::Permissions::from_mode(0o660))?;
+                return Ok(file);
+            }
+            // Somebody made it in this moment.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Makes a folder of the state, for whom the state is.
 pub(crate) fn make(folder: &Path) -> std::io::Result<()> {
     if folder.is_dir() {
@@ -97,4 +120,22 @@ pub(crate) fn make(folder: &Path) -> std::io::Result<()> {
         fs::set_permissions(folder, fs::Permissions::from_mode(mode))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::stat::{Mode, umask};
+
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_state_is_the_groups_too_whatever_the_umask() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = umask(Mode::from_bits_truncate(0o077));
+        let path = folder.path().join("lock");
+        let made = file(&path);
+        umask(before);
+        assert_eq!(made.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o660);
+        file(&path).unwrap();
+    }
 }

@@ -41,11 +41,12 @@ use page::{Block, Page, root};
 use place::Place;
 
 /// Every page; each has a test that runs it.
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "README.md",
     "docs/benchmarks.md",
     "docs/campaign-file.md",
     "docs/compatibility.md",
+    "docs/coordination.md",
     "docs/doctor.md",
     "docs/experiment.md",
     "docs/failures.md",
@@ -90,6 +91,11 @@ fn the_page_about_campaign_files_works() {
 #[test]
 fn the_page_about_compatibility_works() {
     follow("docs/compatibility.md");
+}
+
+#[test]
+fn the_page_about_coordination_works() {
+    follow("docs/coordination.md");
 }
 
 #[test]

@@ -115,6 +115,32 @@ mod tests {
         }
     }
 
+    /// The pages that people read say the same.
+    #[test]
+    fn the_documented_matrix_and_its_reasons_are_these() {
+        let page = include_str!("../../docs/coordination.md");
+        let rows: Vec<Vec<&str>> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
+            .map(|line| line.split(" | ").collect())
+            .collect();
+        for kind in Kind::ALL {
+            let name = format!("**{kind}**");
+            let row = rows.iter().find(|row| row[0] == name && row.len() == 9).unwrap();
+            let words: Vec<&str> =
+                Kind::ALL.iter().map(|other| verdict(kind, *other).0.word()).collect();
+            assert_eq!(row[1..], words, "{kind}");
+            for other in Kind::ALL {
+                let (severity, reason) = verdict(kind, other);
+                let pairs = [format!("{kind}, {other}"), format!("{other}, {kind}")];
+                let mut found = rows.iter().filter(|row| pairs.iter().any(|pair| row[0] == pair));
+                let row = found.next().unwrap();
+                assert_eq!(row[1..], [severity.word(), reason], "{kind}, {other}");
+                assert_eq!(found.count(), 0, "{kind}, {other} twice");
+            }
+        }
+    }
+
     /// What the seed's own class printed, without the pairs that it had forgotten.
     #[test]
     fn the_pairs_of_the_seed_are_as_the_seed_has_them() {

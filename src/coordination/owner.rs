@@ -5,14 +5,16 @@
 //! was; a process id could be anybody's by then, and says nothing about a client that goes on.
 //! The end of the last one closes the file, which everybody hears who watches the folder.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use procfs::process::Process;
 use uuid::Uuid;
+
+use crate::state_dir;
 
 /// An owner, as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,10 +59,7 @@ impl Own {
     pub(crate) fn new(owners: &Path) -> io::Result<Self> {
         let id = Uuid::new_v4().simple().to_string();
         let path = owners.join(format!("{id}.lock"));
-        // 0660: another member of the group looks whether it is locked.
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o660);
-        let file = options.open(&path)?;
+        let file = state_dir::file(&path)?;
         file.lock()?;
         let me = Process::myself().and_then(|process| process.stat());
         let pid_start = me.map_or(0, |stat| stat.starttime);
@@ -99,11 +98,9 @@ impl Drop for Own {
 impl Owner {
     /// Whether it lives. Waits for nobody.
     pub(crate) fn life(&self) -> Life {
-        if self.host != host() {
-            return Life::Elsewhere;
-        }
+        // The kernel is what counts: a container has another name and id than its machine.
         if boot().is_ok_and(|boot| boot != self.boot) {
-            return Life::OfAnotherBoot;
+            return if self.host == host() { Life::OfAnotherBoot } else { Life::Elsewhere };
         }
         match File::open(&self.file) {
             Ok(file) => match file.try_lock_shared() {
@@ -181,7 +178,9 @@ mod tests {
         assert_eq!(stranger.life(), Life::Outlived);
         let other = Owner { boot: "another".to_owned(), ..owner.clone() };
         assert_eq!(other.life(), Life::OfAnotherBoot);
-        let far = Owner { host: "another".to_owned(), ..owner.clone() };
+        let contained = Owner { host: "another".to_owned(), ..owner.clone() };
+        assert_eq!(contained.life(), Life::Lives, "one kernel, two names");
+        let far = Owner { host: "another".to_owned(), ..other.clone() };
         assert_eq!(far.life(), Life::Elsewhere);
         drop(child);
         drop(own);

@@ -3,18 +3,23 @@
 //! 2026-11-21: no service of ours hands permits out. Who waits finds out itself whether it is its
 //! turn, when it hears that something has ended; so there is nobody who could be down.
 
+mod met;
+mod ticket;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::RngExt;
 use tokio::time::sleep;
+
+use self::met::{describe, met};
+use self::ticket::{Ticket, Until};
 
 use super::admission::{Full, Obstacle};
 use super::agent::Agent;
 use super::ear::Ear;
 use super::error::{CoordinationError, Met};
-use super::ledger::{Answer, Change, Ending, LedgerError, Snapshot, Started, Turn};
-use super::operation::{Operation, OperationId, State, Token, Wish};
+use super::ledger::{Answer, Change, Ending, LedgerError, Started};
+use super::operation::{OperationId, State, Token, Wish};
 use super::part::Part;
 use crate::cancel::Cancel;
 
@@ -78,34 +83,27 @@ impl Permit {
         let begun = Instant::now();
         let what = wish.what.clone();
         let waits = !matches!(patience, Patience::None | Patience::For(Duration::ZERO));
-        let answer = agent.call(move |ledger, owner| ledger.ask(&wish, owner, waits)).await?;
-        match answer {
-            Answer::Started(started) => Ok(Self::of(agent, started)),
-            Answer::Queued { id, behind } => {
-                let ticket = Ticket { agent, id, is_over: false };
-                ticket.wait(&ear, &what, behind, begun, patience, cancel, waiting).await
+        let asking = Arc::clone(agent);
+        // Made where the ledger answers: who gives up waiting for the answer gives it back.
+        let asked = agent.call(move |ledger, owner| {
+            Ok(match ledger.ask(&wish, owner, waits)? {
+                Answer::Started(started) => Asked::Begun(Self::of(asking, started)),
+                Answer::Queued { id, behind } => Asked::Waits(Ticket::of(asking, id), behind),
+                answer => Asked::Not(answer),
+            })
+        });
+        match asked.await? {
+            Asked::Begun(permit) => Ok(permit),
+            Asked::Waits(ticket, behind) => {
+                ticket.wait(&ear, &what, behind, Until { begun, patience, cancel }, waiting).await
             }
-            Answer::Refused { by, .. } => {
-                let (met, _) = met(agent, &what, &by).await?;
-                Err(CoordinationError::Blocked { blocked: Box::new(met) })
-            }
-            Answer::WouldWait { behind, .. } => {
-                let (met, _) = met(agent, &what, &behind[0]).await?;
-                Err(CoordinationError::WouldWait { blocked: Box::new(met) })
-            }
-            Answer::Nested { by } => Err(CoordinationError::Nested { what, parent: by.operation }),
-            Answer::Full { limit: Full::Project, waiting } => {
-                Err(CoordinationError::QueueFull { waiting })
-            }
-            Answer::Full { limit: Full::Agent, waiting } => {
-                Err(CoordinationError::AgentFull { agent: agent.name().to_owned(), waiting })
-            }
+            Asked::Not(answer) => Err(refusal(agent, what, answer).await?),
         }
     }
 
-    fn of(agent: &Arc<Agent>, started: Started) -> Self {
+    fn of(agent: Arc<Agent>, started: Started) -> Self {
         let Started { id, token, beside } = started;
-        Self { agent: Arc::clone(agent), id, token, beside, is_over: false }
+        Self { agent, id, token, beside, is_over: false }
     }
 
     /// What a command that is run by this operation is told of it.
@@ -182,7 +180,8 @@ impl Permit {
                 Change::TakenAway => return Err(self.gone().await?),
                 Change::InTheWay(those) => those,
             };
-            let (snapshot, wants) = (snapshot(&self.agent).await?, parts[0].clone());
+            let snapshot = self.agent.call(|ledger, _| ledger.snapshot()).await?;
+            let wants = parts[0].clone();
             let obstacle = Obstacle {
                 operation: in_the_way[0],
                 severity: super::severity::Severity::High,
@@ -257,115 +256,36 @@ impl Drop for Permit {
     }
 }
 
-/// A place in the queue, given back when it is dropped.
-struct Ticket<'a> {
-    agent: &'a Arc<Agent>,
-    id: OperationId,
-    is_over: bool,
+/// What became of a question, with what has to be given back.
+enum Asked {
+    Begun(Permit),
+    Waits(Ticket, Vec<Obstacle>),
+    Not(Answer),
 }
 
-impl Ticket<'_> {
-    #[expect(clippy::too_many_arguments, reason = "a wait is a race of these")]
-    async fn wait(
-        mut self,
-        ear: &Ear,
-        what: &str,
-        mut behind: Vec<Obstacle>,
-        begun: Instant,
-        patience: Patience,
-        cancel: &Cancel,
-        waiting: &mut (dyn FnMut(&Waiting) + Send),
-    ) -> Result<Permit, CoordinationError> {
-        let mut told: Option<OperationId> = None;
-        let mut again = None;
-        loop {
-            if told != Some(behind[0].operation) {
-                let (met, position) = met_in_queue(self.agent, what, &behind[0], self.id).await?;
-                waiting(&Waiting { id: self.id, position, met });
-                told = Some(behind[0].operation);
-            }
-            // Nobody looks in step with another one.
-            let mut pause = LOOK.mul_f64(rand::rng().random_range(0.8..1.2));
-            if let Some(again) = again {
-                pause = pause.min(again);
-            }
-            if let Patience::For(limit) = patience {
-                let left = limit.saturating_sub(begun.elapsed());
-                if left.is_zero() {
-                    return Err(self.expire(what, &behind[0], begun).await?);
-                }
-                pause = pause.min(left);
-            }
-            tokio::select! {
-                () = ear.heard() => {}
-                () = sleep(pause) => {}
-                signal = cancel.raised() => {
-                    self.withdraw(State::Cancelled, &signal.to_string()).await?;
-                    return Err(CoordinationError::Cancelled { signal });
-                }
-            }
-            let id = self.id;
-            let turn = self.agent.call(move |ledger, _| {
-                let turn = ledger.turn(id)?;
-                Ok((turn, ledger.moment()))
-            });
-            match turn.await? {
-                (Turn::Started(started), _) => {
-                    self.is_over = true;
-                    return Ok(Permit::of(self.agent, started));
-                }
-                (Turn::Waiting { behind: now, again: by }, moment) => {
-                    behind = now;
-                    let a_bit = Duration::from_millis(2);
-                    again = by.map(|by| by.since(moment).saturating_add(a_bit));
-                }
-                (Turn::Over(operation), _) => {
-                    self.is_over = true;
-                    return Err(over(&operation));
-                }
-                (Turn::Gone, _) => {
-                    self.is_over = true;
-                    return Err(CoordinationError::NoOperation { id });
-                }
-            }
+/// Why there is neither a permit nor a place in the queue.
+async fn refusal(
+    agent: &Arc<Agent>,
+    what: String,
+    answer: Answer,
+) -> Result<CoordinationError, CoordinationError> {
+    Ok(match answer {
+        Answer::Refused { by, .. } => {
+            CoordinationError::Blocked { blocked: Box::new(met(agent, &what, &by).await?) }
         }
-    }
-
-    async fn expire(
-        &mut self,
-        what: &str,
-        behind: &Obstacle,
-        begun: Instant,
-    ) -> Result<CoordinationError, CoordinationError> {
-        let (met, _) = met(self.agent, what, behind).await?;
-        self.withdraw(State::Expired, &met.reason).await?;
-        Ok(CoordinationError::Expired { blocked: Box::new(met), waited: begun.elapsed() })
-    }
-
-    async fn withdraw(&mut self, state: State, why: &str) -> Result<(), CoordinationError> {
-        self.is_over = true;
-        let (id, why) = (self.id, why.to_owned());
-        self.agent.call(move |ledger, _| ledger.withdraw(id, state, Some(&why))).await.map(drop)
-    }
-}
-
-impl Drop for Ticket<'_> {
-    fn drop(&mut self) {
-        if self.is_over {
-            return;
+        Answer::WouldWait { behind, .. } => {
+            CoordinationError::WouldWait { blocked: Box::new(met(agent, &what, &behind[0]).await?) }
         }
-        let id = self.id;
-        let why = Some("nobody waits any more");
-        let _ = self.agent.call_blocking(|ledger, _| ledger.withdraw(id, State::Cancelled, why));
-    }
-}
-
-fn over(operation: &Operation) -> CoordinationError {
-    let why = operation.note.clone().unwrap_or_else(|| "nobody said why".to_owned());
-    match operation.state {
-        State::Cancelled => CoordinationError::CancelledByOther { id: operation.id, why },
-        _ => CoordinationError::TakenAway { id: operation.id, why },
-    }
+        Answer::Nested { by } => CoordinationError::Nested { what, parent: by.operation },
+        Answer::Full { limit: Full::Project, waiting } => CoordinationError::QueueFull { waiting },
+        Answer::Full { limit: Full::Agent, waiting } => {
+            CoordinationError::AgentFull { agent: agent.name().to_owned(), waiting }
+        }
+        // These two are no refusals, and were taken before.
+        Answer::Started(Started { id, .. }) | Answer::Queued { id, .. } => {
+            CoordinationError::NoOperation { id }
+        }
+    })
 }
 
 async fn open_ear(agent: &Arc<Agent>) -> Result<Ear, CoordinationError> {
@@ -373,58 +293,6 @@ async fn open_ear(agent: &Arc<Agent>) -> Result<Ear, CoordinationError> {
     Ear::open(&owners)
         .map_err(|source| LedgerError::Folder { path: owners, source })
         .map_err(CoordinationError::from)
-}
-
-async fn snapshot(agent: &Arc<Agent>) -> Result<Snapshot, CoordinationError> {
-    agent.call(|ledger, _| ledger.snapshot()).await
-}
-
-async fn met(
-    agent: &Arc<Agent>,
-    what: &str,
-    obstacle: &Obstacle,
-) -> Result<(Met, Snapshot), CoordinationError> {
-    let id = obstacle.operation;
-    let (snapshot, usual) = agent
-        .call(move |ledger, _| {
-            let snapshot = ledger.snapshot()?;
-            let holder = snapshot.live.iter().find(|it| it.id == id);
-            let kind = holder.and_then(Operation::kind);
-            let usual = kind.map(|kind| ledger.usual(kind)).transpose()?;
-            Ok((snapshot, usual))
-        })
-        .await?;
-    Ok((describe(&snapshot, what, obstacle, usual), snapshot))
-}
-
-async fn met_in_queue(
-    agent: &Arc<Agent>,
-    what: &str,
-    obstacle: &Obstacle,
-    id: OperationId,
-) -> Result<(Met, usize), CoordinationError> {
-    let (met, snapshot) = met(agent, what, obstacle).await?;
-    let mut queue = snapshot.live.iter().filter(|it| it.state == State::Queued);
-    let position = queue.position(|it| it.id == id).map_or(0, |at| at + 1);
-    Ok((met, position))
-}
-
-/// Who is in the way, as far as it still is.
-fn describe(snapshot: &Snapshot, what: &str, obstacle: &Obstacle, usual: Option<Duration>) -> Met {
-    let holder = snapshot.live.iter().find(|it| it.id == obstacle.operation);
-    let left = holder.and_then(|it| {
-        let expect = it.expect.or(usual)?;
-        let started = it.started?;
-        Some(expect.saturating_sub(snapshot.now.since(started)))
-    });
-    Met {
-        what: what.to_owned(),
-        reason: obstacle.reason.clone(),
-        severity: obstacle.severity,
-        life: holder.map(|it| snapshot.life(it)),
-        holder: holder.cloned(),
-        left,
-    }
 }
 
 #[cfg(test)]

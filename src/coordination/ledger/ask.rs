@@ -149,7 +149,7 @@ impl Ledger {
             let dead = |obstacle: &Obstacle| {
                 let other = others.iter().find(|it| it.id == obstacle.operation);
                 let life = other.and_then(|it| owners.get(&it.owner)).map(Owner::life);
-                !matches!(life, Some(Life::Lives | Life::Outlived | Life::Elsewhere))
+                !matches!(life, Some(Life::Lives | Life::Outlived))
             };
             Ok((!behind.iter().any(dead)).then_some(behind))
         })?;

@@ -4,14 +4,14 @@
 //! another gets it once (measured: 557 to 1 in 4 s). The kernel's lock on a file hands it on in
 //! the order in which it was asked for.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
 use super::error::LedgerError;
+use crate::state_dir;
 
 /// Longer than this nobody writes; who has the gate then was stopped, or the disk hangs.
 pub(super) const LONGEST: Duration = Duration::from_secs(30);
@@ -36,9 +36,7 @@ impl Drop for Passed<'_> {
 impl Gate {
     pub(super) fn open(folder: &Path) -> std::io::Result<Self> {
         let path = folder.join("gate");
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o660);
-        Ok(Self { file: options.open(&path)?, path })
+        Ok(Self { file: state_dir::file(&path)?, path })
     }
 
     /// Waits until nobody else writes.

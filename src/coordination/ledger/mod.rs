@@ -19,8 +19,6 @@ mod rows;
 mod schema;
 mod versions;
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -89,7 +87,8 @@ impl Ledger {
         state_dir::make(&folder.join(OWNERS)).map_err(unusable)?;
         let gate = Gate::open(folder).map_err(unusable)?;
         let path = folder.join("ledger.db");
-        make(&path);
+        // `SQLite` gives what it puts beside it the same mode. What can't be made, it will say.
+        let _ = state_dir::file(&path);
         let connection = SqliteConnection::establish(&path.to_string_lossy())
             .map_err(|source| LedgerError::Unopened { path: path.clone(), source })?;
         let mut ledger = Self { connection, gate, folder: folder.to_owned(), path };
@@ -162,7 +161,7 @@ impl Ledger {
     pub(crate) fn ring(&self) {
         // Who waits looks again before long even if nobody hears this.
         let bell = self.owners().join(BELL);
-        let _ = OpenOptions::new().write(true).create(true).truncate(false).mode(0o660).open(bell);
+        let _ = state_dir::file(&bell);
     }
 
     /// The clock of the ledger: it runs on evenly, whatever is done to the wall clock, and is the
@@ -204,10 +203,4 @@ fn patiently<T>(
             Err(error) => return Err(of_query(path, error)),
         }
     }
-}
-
-/// Makes the file, where there is none, for this user and the group alone; `SQLite` gives what it
-/// puts beside it the same mode. What can't be made, `SQLite` will say.
-fn make(path: &Path) {
-    let _ = OpenOptions::new().write(true).create_new(true).mode(0o660).open(path);
 }

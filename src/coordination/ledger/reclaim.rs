@@ -58,9 +58,10 @@ pub(crate) enum Fate {
 pub(crate) fn fate(operation: &Operation, life: Life, now: Moment) -> Fate {
     let lost = |why: &str| Fate::Lost { why: format!("{} {why}", operation.who) };
     match (life, operation.state) {
-        (Life::Lives | Life::Outlived | Life::Elsewhere, _) => Fate::Lives,
-        // Its clock was another one, and its engine was started anew too.
-        (Life::OfAnotherBoot, _) => lost("ended with the machine"),
+        (Life::Lives | Life::Outlived, _) => Fate::Lives,
+        // Its clock was another one, and its engine was started anew too. What another machine has
+        // to say is not in a file of this one: it was copied, or the machine got another name.
+        (Life::OfAnotherBoot | Life::Elsewhere, _) => lost("ended with the machine"),
         (Life::Dead, State::Active) => {
             let freed = operation.freed.unwrap_or(now);
             if now < operation.settled(freed) { Fate::Settles { freed } } else { lost("died") }
@@ -86,7 +87,7 @@ pub(super) fn forget_owners(connection: &mut Db) -> QueryResult<()> {
         .select(rows::OwnerRow::as_select())
         .load(connection)?;
     for owner in idle.into_iter().map(rows::OwnerRow::owner) {
-        if matches!(owner.life(), Life::Dead | Life::OfAnotherBoot) {
+        if !matches!(owner.life(), Life::Lives | Life::Outlived) {
             diesel::delete(owners::table.find(&owner.id)).execute(connection)?;
             remove_file(&owner);
         }

@@ -98,7 +98,7 @@ async fn two_that_look_overlap_and_a_cancelled_wait_leaves_the_queue() {
     });
     assert!(matches!(gone, Err(CoordinationError::Cancelled { .. })));
     assert_eq!(told, [(1, "replicas come and go under the deployment".to_owned())]);
-    let left = snapshot(&one).await.unwrap().live;
+    let left = one.call(|ledger, _| ledger.snapshot()).await.unwrap().live;
     assert_eq!(left.len(), 1);
 }
 
@@ -123,4 +123,17 @@ async fn what_a_change_gives_back_is_free_at_once() {
     assert!(matches!(refused, CoordinationError::Expired { .. }));
     held.change(stop, "stop api", true, patience, &world.cancel, &mut |_| {}).await.unwrap();
     drop(other);
+}
+
+#[tokio::test]
+async fn who_gives_up_waiting_for_an_answer_leaves_nothing() {
+    let world = World::new();
+    let (one, two) = (world.agent("one").await, world.agent("two").await);
+    for round in 0..40_u64 {
+        let asking = world.wait(&one, wish(Kind::Restart, "api"));
+        let _ = tokio::time::timeout(Duration::from_micros(round * 50), asking).await;
+    }
+    let next = world.wait(&two, Wish { on_conflict: OnConflict::Queue, ..wish(Kind::Stop, "api") });
+    next.await.unwrap().end(Ending::done()).await.unwrap();
+    assert!(one.call(|ledger, _| ledger.snapshot()).await.unwrap().live.is_empty());
 }
