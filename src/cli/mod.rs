@@ -35,6 +35,8 @@ mod logs;
 #[cfg(feature = "host")]
 mod notifications;
 #[cfg(feature = "host")]
+mod operation;
+#[cfg(feature = "host")]
 mod pages;
 #[cfg(feature = "host")]
 mod render;
@@ -108,6 +110,8 @@ enum Command {
     Phase(service::PhaseArguments),
     #[cfg(feature = "host")]
     Lock(service::LockArguments),
+    #[cfg(feature = "host")]
+    Op(Box<operation::Arguments>),
     #[cfg(feature = "host")]
     Gpu(gpu::Arguments),
     #[cfg(feature = "host")]
@@ -218,6 +222,8 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Phase(arguments) => service::phase(&arguments),
         #[cfg(feature = "host")]
         Command::Lock(arguments) => service::lock(&arguments),
+        #[cfg(feature = "host")]
+        Command::Op(arguments) => operation::run(*arguments),
         #[cfg(feature = "host")]
         Command::Gpu(arguments) => gpu::run(&arguments),
         #[cfg(feature = "host")]

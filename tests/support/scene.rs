@@ -214,6 +214,8 @@ impl Scene {
         command
             .current_dir(self.folder.path())
             .env("LEM_STATE_DIR", self.path("machine"))
+            // Every scene has a ledger of its own for the one engine of all.
+            .env("LEM_STORE_CHECK", "off")
             .env("XDG_CONFIG_HOME", self.path("user"))
     }
 

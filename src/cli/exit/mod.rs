@@ -1,6 +1,8 @@
 //! The table of exit codes, and the way out of each error.
 
 mod campaign;
+mod coordination;
+mod operation;
 mod service;
 
 use std::error::Error;
@@ -10,6 +12,8 @@ use crate::cancel::Signal;
 use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
 use crate::yaml::YamlError;
+
+pub(super) use coordination::{coordination, coordination_hint};
 
 /// Everything was done, and nothing failed.
 pub(super) const DONE: u8 = 0;

@@ -5,6 +5,7 @@
 mod doctor;
 mod error;
 pub(super) mod gpu;
+pub(super) mod operation;
 mod plan;
 mod progress;
 mod prompt;

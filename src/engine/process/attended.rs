@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::sync::Arc;
 
-use duct::Handle;
+use duct::{Expression, Handle};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::watch;
@@ -25,7 +25,22 @@ impl Attended {
     /// # Errors
     /// It can't be executed.
     pub(crate) fn start(program: &OsString, arguments: &[OsString]) -> io::Result<Self> {
-        let handle = Arc::new(duct::cmd(program, arguments).unchecked().start()?);
+        Self::start_with(program, arguments, &[])
+    }
+
+    /// The same with more in its environment.
+    ///
+    /// # Errors
+    /// It can't be executed.
+    pub(crate) fn start_with(
+        program: &OsString,
+        arguments: &[OsString],
+        environment: &[(String, String)],
+    ) -> io::Result<Self> {
+        let expression = duct::cmd(program, arguments).unchecked();
+        let add =
+            |expression: Expression, (name, value): &(String, String)| expression.env(name, value);
+        let handle = Arc::new(environment.iter().fold(expression, add).start()?);
         let (sender, ended) = watch::channel(None);
         std::thread::Builder::new().name("attended".to_owned()).spawn({
             let handle = Arc::clone(&handle);

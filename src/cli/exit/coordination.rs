@@ -1,0 +1,101 @@
+//! The exit code of each error between agents, and its way out.
+
+use super::{BUSY, Failure, MACHINE, WRONG};
+use crate::cancel::Signal;
+use crate::coordination::error::{CoordinationError, Met};
+use crate::coordination::ledger::LedgerError;
+use crate::yaml::YamlError;
+
+/// The exit code of an error between agents, whoever's error it is part of.
+pub(in crate::cli) fn coordination(error: &CoordinationError) -> u8 {
+    use CoordinationError as E;
+    match error {
+        E::Ledger(_) => MACHINE,
+        E::Blocked { .. }
+        | E::WouldWait { .. }
+        | E::Expired { .. }
+        | E::QueueFull { .. }
+        | E::AgentFull { .. }
+        | E::TakenAway { .. } => BUSY,
+        E::Nested { .. } | E::NoOperation { .. } => WRONG,
+        // As one that somebody sent SIGTERM: that is what its command was sent.
+        E::CancelledByOther { .. } => Signal::Terminate.exit_code(),
+        E::Cancelled { signal } => signal.exit_code(),
+    }
+}
+
+/// The next thing to type about it.
+pub(in crate::cli) fn coordination_hint(error: &CoordinationError) -> Option<String> {
+    use CoordinationError as E;
+    let hint = match error {
+        E::Ledger(error) => return ledger_hint(error),
+        E::Blocked { blocked } => match holder(blocked) {
+            Some(id) => format!("`lem why {id}` tells more about it, `lem cancel {id}` ends it"),
+            None => "it has ended meanwhile: try again".to_owned(),
+        },
+        E::WouldWait { blocked } | E::Expired { blocked, .. } => match holder(blocked) {
+            Some(id) => {
+                format!("wait longer: `--wait 10m`; `lem why {id}` tells more about who is before")
+            }
+            None => "wait longer: `--wait 10m`; `lem queue` shows who waits".to_owned(),
+        },
+        E::QueueFull { .. } => {
+            "`lem queue` shows who waits; `lem cancel ID` ends a wait".to_owned()
+        }
+        E::AgentFull { .. } => "`lem queue` shows them; `lem cancel ID` ends a wait".to_owned(),
+        E::Nested { parent, .. } => format!(
+            "let operation {parent} claim more (a whole project: `project:NAME`), or do this after it"
+        ),
+        E::NoOperation { .. } => "`lem ops --all` lists them".to_owned(),
+        E::CancelledByOther { .. } | E::TakenAway { .. } | E::Cancelled { .. } => return None,
+    };
+    Some(hint)
+}
+
+fn ledger_hint(error: &LedgerError) -> Option<String> {
+    use LedgerError as E;
+    let hint = match error {
+        E::Folder { .. } | E::Unopened { .. } => {
+            "check the folder's owner, mode and free space, or name another: LEM_STATE_DIR"
+        }
+        E::Full { .. } => "make room on its disk",
+        E::Damaged { .. } => {
+            "when no lem runs, move it aside: the next one makes a new one; what ran is lost from it"
+        }
+        E::Newer { .. } => "update this lem too",
+        E::Stuck { .. } => "a lem that was stopped (`kill -STOP`) may have it, or the disk hangs",
+        E::Shared { .. } => "name a folder on a disk of this machine: LEM_STATE_DIR",
+        E::Query { .. } | E::Senseless { .. } => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn holder(met: &Met) -> Option<i64> {
+    met.holder.as_ref().map(|holder| holder.id.0)
+}
+
+impl Failure for CoordinationError {
+    fn code(&self) -> u8 {
+        coordination(self)
+    }
+
+    fn hint(&self) -> Option<String> {
+        coordination_hint(self)
+    }
+
+    fn last_words(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    fn yaml(&self) -> Option<&YamlError> {
+        None
+    }
+
+    fn is_interruption(&self) -> bool {
+        false
+    }
+
+    fn cancelled(signal: Signal) -> Self {
+        Self::Cancelled { signal }
+    }
+}

@@ -1,0 +1,79 @@
+//! The exit code of each error of an operation, and its way out.
+
+use super::{FAILED, Failure, WRONG, coordination, coordination_hint, engine, engine_hint};
+use crate::cancel::Signal;
+use crate::cli::operation::OperationError;
+use crate::coordination::error::CoordinationError;
+use crate::engine::error::EngineError;
+use crate::engine::files::FilesError;
+use crate::yaml::YamlError;
+
+impl Failure for OperationError {
+    fn code(&self) -> u8 {
+        use OperationError as E;
+        match self {
+            E::Coordination(error) | E::InTheWay { source: error, .. } => coordination(error),
+            E::Engine(EngineError::Failed { .. }) => FAILED,
+            E::Engine(error) => engine(error),
+            E::Files(_) | E::Unknown { .. } | E::NoStandardCommand { .. } => WRONG,
+            E::NoCommand { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 127,
+            E::NoCommand { .. } => 126,
+            E::Cancelled { signal } => signal.exit_code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        use OperationError as E;
+        let hint = match self {
+            E::InTheWay { source: error @ CoordinationError::Blocked { .. }, can_join, .. } => {
+                let join = if *can_join { ", `--join` for its result" } else { "" };
+                let more = coordination_hint(error).unwrap_or_default();
+                format!("`--queue` waits for your turn{join}; {more}")
+            }
+            E::Coordination(error) | E::InTheWay { source: error, .. } => {
+                return coordination_hint(error);
+            }
+            E::Engine(error) => return engine_hint(error),
+            E::Unknown { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
+            E::Unknown { known, .. } if known.is_empty() => {
+                "no container is known here; with a command any name will do: `lem op KIND NAME -- \
+                 COMMAND`"
+                    .to_owned()
+            }
+            E::Unknown { known, .. } => format!(
+                "known here: {}; with a command any name will do: `-- COMMAND`",
+                known.join(", ")
+            ),
+            E::NoStandardCommand { hint, .. } => (*hint).to_owned(),
+            E::Files(FilesError::ComposeFileMissing { .. }) => {
+                "`-f` is relative to this folder".to_owned()
+            }
+            E::Files(_) | E::NoCommand { .. } | E::Cancelled { .. } => return None,
+        };
+        Some(hint)
+    }
+
+    fn last_words(&self) -> Vec<&str> {
+        match self {
+            Self::InTheWay { lines, .. } => lines.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn yaml(&self) -> Option<&YamlError> {
+        match self {
+            Self::Files(FilesError::File(error)) | Self::Engine(EngineError::File(error)) => {
+                Some(error)
+            }
+            _ => None,
+        }
+    }
+
+    fn is_interruption(&self) -> bool {
+        false
+    }
+
+    fn cancelled(signal: Signal) -> Self {
+        Self::Cancelled { signal }
+    }
+}

@@ -1,0 +1,41 @@
+//! What goes wrong with an operation that somebody asks for.
+
+use std::time::Duration;
+
+use crate::cancel::Signal;
+use crate::coordination::error::CoordinationError;
+use crate::coordination::kind::Kind;
+use crate::coordination::ledger::LedgerError;
+use crate::engine::error::EngineError;
+use crate::engine::files::FilesError;
+
+/// An operation was not done.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum OperationError {
+    #[error(transparent)]
+    Coordination(#[from] CoordinationError),
+    /// Somebody is in the way, of whom more is known.
+    #[error("{source}")]
+    InTheWay { source: CoordinationError, lines: Vec<String>, can_join: bool },
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    #[error("there is no container and no service `{name}`")]
+    Unknown { name: String, nearest: Option<String>, known: Vec<String> },
+    #[error("what `{kind}` means for {what} is not known without a command")]
+    NoStandardCommand { kind: Kind, what: String, hint: &'static str },
+    #[error("`{command}` can't be started")]
+    NoCommand { command: String, source: std::io::Error },
+    #[error("interrupted by {signal}")]
+    Cancelled { signal: Signal },
+}
+
+impl From<LedgerError> for OperationError {
+    fn from(error: LedgerError) -> Self {
+        Self::Coordination(error.into())
+    }
+}
+
+/// How long one may take to end that was asked to.
+pub(super) const GRACE: Duration = Duration::from_secs(10);

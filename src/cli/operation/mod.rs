@@ -1,0 +1,13 @@
+//! `lem op KIND CONTAINER`: one operation on a container, beside those of other people and
+//! programs: it begins, waits for its turn or is refused, and everybody can see which.
+
+mod arguments;
+mod attend;
+mod error;
+mod op;
+mod place;
+
+pub(super) use arguments::Arguments;
+pub(super) use error::OperationError;
+pub(super) use op::run;
+pub(super) use place::{Site, Target, Where};

@@ -1,0 +1,18 @@
+//! Several lems at once on the same containers: who runs, who waits, who is refused, and what each
+//! of them is told.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts and waits for what it tests"
+)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "coordination/op.rs"]
+mod op;
+#[path = "coordination/world.rs"]
+mod world;
