@@ -12,6 +12,8 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "coordination/faults.rs"]
+mod faults;
 #[path = "coordination/op.rs"]
 mod op;
 #[path = "coordination/world.rs"]
