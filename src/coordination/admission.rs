@@ -195,7 +195,7 @@ fn places_taken(newcomer: &Newcomer<'_>, others: &[Operation]) -> Vec<Obstacle> 
                 && ((own && other.state == State::Active) || waits_for_a_place)
         };
         let taking: Vec<&Operation> = others.iter().filter(counts).collect();
-        let places = if looks { AT_ONCE - 1 } else { AT_ONCE };
+        let places = places(looks);
         if taking.len() >= places {
             let obstacle = |other: &&Operation| Obstacle {
                 operation: other.id,
@@ -211,6 +211,11 @@ fn places_taken(newcomer: &Newcomer<'_>, others: &[Operation]) -> Vec<Obstacle> 
         }
     }
     Vec::new()
+}
+
+/// How many operations of one container there may be at once: of those that only look, or of all.
+pub(crate) fn places(looks: bool) -> usize {
+    if looks { AT_ONCE - 1 } else { AT_ONCE }
 }
 
 /// What keeps a newcomer out of a full queue.
