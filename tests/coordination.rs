@@ -12,9 +12,15 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "coordination/cancel.rs"]
+mod cancel;
 #[path = "coordination/faults.rs"]
 mod faults;
 #[path = "coordination/op.rs"]
 mod op;
+#[path = "coordination/ops.rs"]
+mod ops;
+#[path = "coordination/queue.rs"]
+mod queue;
 #[path = "coordination/world.rs"]
 mod world;
