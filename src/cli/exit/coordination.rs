@@ -16,10 +16,9 @@ pub(in crate::cli) fn coordination(error: &CoordinationError) -> u8 {
         | E::Expired { .. }
         | E::QueueFull { .. }
         | E::AgentFull { .. }
+        | E::CancelledByOther { .. }
         | E::TakenAway { .. } => BUSY,
         E::Nested { .. } | E::NoOperation { .. } => WRONG,
-        // As one that somebody sent SIGTERM: that is what its command was sent.
-        E::CancelledByOther { .. } => Signal::Terminate.exit_code(),
         E::Cancelled { signal } => signal.exit_code(),
     }
 }

@@ -1,6 +1,8 @@
 //! The exit code of each error of an operation, and its way out.
 
-use super::{FAILED, Failure, WRONG, coordination, coordination_hint, engine, engine_hint};
+use super::{
+    FAILED, Failure, MACHINE, WRONG, coordination, coordination_hint, engine, engine_hint,
+};
 use crate::cancel::Signal;
 use crate::cli::operation::OperationError;
 use crate::coordination::error::CoordinationError;
@@ -18,6 +20,7 @@ impl Failure for OperationError {
             E::Files(_) | E::Unknown { .. } | E::NoStandardCommand { .. } => WRONG,
             E::NoCommand { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 127,
             E::NoCommand { .. } => 126,
+            E::NoFolder { .. } => MACHINE,
             E::Cancelled { signal } => signal.exit_code(),
         }
     }
@@ -48,7 +51,9 @@ impl Failure for OperationError {
             E::Files(FilesError::ComposeFileMissing { .. }) => {
                 "`-f` is relative to this folder".to_owned()
             }
-            E::Files(_) | E::NoCommand { .. } | E::Cancelled { .. } => return None,
+            E::Files(_) | E::NoFolder { .. } | E::NoCommand { .. } | E::Cancelled { .. } => {
+                return None;
+            }
         };
         Some(hint)
     }

@@ -27,6 +27,8 @@ pub(in crate::cli) enum OperationError {
     NoStandardCommand { kind: Kind, what: String, hint: &'static str },
     #[error("`{command}` can't be started")]
     NoCommand { command: String, source: std::io::Error },
+    #[error("the current folder can't be used")]
+    NoFolder { source: std::io::Error },
     #[error("interrupted by {signal}")]
     Cancelled { signal: Signal },
 }

@@ -10,6 +10,7 @@
 
 mod ask;
 mod end;
+mod engines;
 mod error;
 mod gate;
 mod look;
@@ -36,6 +37,7 @@ use crate::state_dir;
 
 pub(crate) use ask::{Answer, Started, Turn};
 pub(crate) use end::{Change, Ending};
+pub(crate) use engines::SeenEngine;
 pub(crate) use error::LedgerError;
 pub(crate) use look::{Snapshot, Tally};
 pub(crate) use places::Known;
