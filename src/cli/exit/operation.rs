@@ -15,7 +15,7 @@ impl Failure for OperationError {
         use OperationError as E;
         match self {
             E::Coordination(error) | E::InTheWay { source: error, .. } => coordination(error),
-            E::Engine(EngineError::Failed { .. }) => FAILED,
+            E::Engine(EngineError::Failed { .. }) | E::NothingThere { .. } => FAILED,
             E::Engine(error) => engine(error),
             E::Files(_) | E::Unknown { .. } | E::NoStandardCommand { .. } => WRONG,
             E::NoCommand { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 127,
@@ -47,6 +47,7 @@ impl Failure for OperationError {
                 "known here: {}; with a command any name will do: `-- COMMAND`",
                 known.join(", ")
             ),
+            E::NothingThere { .. } => "`lem op deploy` makes one".to_owned(),
             E::NoStandardCommand { hint, .. } => (*hint).to_owned(),
             E::Files(FilesError::ComposeFileMissing { .. }) => {
                 "`-f` is relative to this folder".to_owned()

@@ -25,6 +25,8 @@ pub(in crate::cli) enum OperationError {
     Unknown { name: String, nearest: Option<String>, known: Vec<String> },
     #[error("what `{kind}` means for {what} is not known without a command")]
     NoStandardCommand { kind: Kind, what: String, hint: &'static str },
+    #[error("{what} has no container")]
+    NothingThere { what: String },
     #[error("`{command}` can't be started")]
     NoCommand { command: String, source: std::io::Error },
     #[error("the current folder can't be used")]

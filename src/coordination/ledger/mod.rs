@@ -15,6 +15,7 @@ mod error;
 mod gate;
 mod look;
 mod places;
+mod rank;
 mod reclaim;
 mod rows;
 mod schema;
