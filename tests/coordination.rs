@@ -12,7 +12,15 @@
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "coordination/death.rs"]
+mod death;
+#[path = "coordination/joined.rs"]
+mod joined;
 #[path = "coordination/op.rs"]
 mod op;
+#[path = "coordination/places.rs"]
+mod places;
+#[path = "coordination/within.rs"]
+mod within;
 #[path = "coordination/world.rs"]
 mod world;

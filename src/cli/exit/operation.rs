@@ -14,7 +14,7 @@ impl Failure for OperationError {
     fn code(&self) -> u8 {
         use OperationError as E;
         match self {
-            E::Coordination(error) | E::InTheWay { source: error, .. } => coordination(error),
+            E::Coordination(error) | E::InTheWay { error, .. } => coordination(error),
             E::Engine(EngineError::Failed { .. }) | E::NothingThere { .. } => FAILED,
             E::Engine(error) => engine(error),
             E::Files(_) | E::Unknown { .. } | E::NoStandardCommand { .. } => WRONG,
@@ -33,7 +33,7 @@ impl Failure for OperationError {
                 let more = coordination_hint(error).unwrap_or_default();
                 format!("`--queue` waits for your turn{join}; {more}")
             }
-            E::Coordination(error) | E::InTheWay { source: error, .. } => {
+            E::Coordination(error) | E::InTheWay { error, .. } => {
                 return coordination_hint(error);
             }
             E::Engine(error) => return engine_hint(error),

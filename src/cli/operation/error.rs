@@ -15,8 +15,8 @@ pub(in crate::cli) enum OperationError {
     #[error(transparent)]
     Coordination(#[from] CoordinationError),
     /// Somebody is in the way, of whom more is known.
-    #[error("{source}")]
-    InTheWay { source: CoordinationError, lines: Vec<String>, can_join: bool },
+    #[error("{error}")]
+    InTheWay { error: CoordinationError, lines: Vec<String>, can_join: bool },
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]

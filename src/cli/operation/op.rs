@@ -188,7 +188,7 @@ async fn not_taken(
     document["in_the_way"] = in_the_way.document();
     document["state"] = json!(state);
     let lines = in_the_way.lines();
-    Err(OperationError::InTheWay { source: error, lines, can_join })
+    Err(OperationError::InTheWay { error, lines, can_join })
 }
 
 /// With what else is known of it.
