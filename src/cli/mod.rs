@@ -37,6 +37,8 @@ mod notifications;
 #[cfg(feature = "host")]
 mod operation;
 #[cfg(feature = "host")]
+mod operations;
+#[cfg(feature = "host")]
 mod pages;
 #[cfg(feature = "host")]
 mod render;
@@ -112,6 +114,9 @@ enum Command {
     Lock(service::LockArguments),
     #[cfg(feature = "host")]
     Op(Box<operation::Arguments>),
+    #[cfg(feature = "host")]
+    #[command(flatten)]
+    Operations(operations::Command),
     #[cfg(feature = "host")]
     Gpu(gpu::Arguments),
     #[cfg(feature = "host")]
@@ -224,6 +229,8 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Lock(arguments) => service::lock(&arguments),
         #[cfg(feature = "host")]
         Command::Op(arguments) => operation::run(*arguments),
+        #[cfg(feature = "host")]
+        Command::Operations(command) => operations::run(command),
         #[cfg(feature = "host")]
         Command::Gpu(arguments) => gpu::run(&arguments),
         #[cfg(feature = "host")]

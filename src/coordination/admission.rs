@@ -125,7 +125,7 @@ fn worst(
             continue;
         }
         for has in &other.parts {
-            if newcomer.over_shared && has.act == Act::Shared {
+            if newcomer.over_shared && has.is_use() {
                 continue;
             }
             let found = verdict(wants, has, graph);
@@ -164,12 +164,8 @@ pub(crate) fn in_the_way(
 ) -> Vec<OperationId> {
     let wanted = all_claims(parts);
     let clashes = |other: &&Operation| {
-        let has: Vec<Part> = other
-            .parts
-            .iter()
-            .filter(|part| !(over_shared && part.act == Act::Shared))
-            .cloned()
-            .collect();
+        let has: Vec<Part> =
+            other.parts.iter().filter(|part| !(over_shared && part.is_use())).cloned().collect();
         clash(&wanted, &all_claims(&has)).is_some()
     };
     let active = others.iter().filter(|it| it.id != id && it.state == State::Active);
@@ -195,7 +191,7 @@ fn places_taken(newcomer: &Newcomer<'_>, others: &[Operation]) -> Vec<Obstacle> 
                 && ((own && other.state == State::Active) || waits_for_a_place)
         };
         let taking: Vec<&Operation> = others.iter().filter(counts).collect();
-        let places = if looks { AT_ONCE - 1 } else { AT_ONCE };
+        let places = places(looks);
         if taking.len() >= places {
             let obstacle = |other: &&Operation| Obstacle {
                 operation: other.id,
@@ -211,6 +207,11 @@ fn places_taken(newcomer: &Newcomer<'_>, others: &[Operation]) -> Vec<Obstacle> 
         }
     }
     Vec::new()
+}
+
+/// How many operations of one container there may be at once: of those that only look, or of all.
+pub(crate) fn places(looks: bool) -> usize {
+    if looks { AT_ONCE - 1 } else { AT_ONCE }
 }
 
 /// What keeps a newcomer out of a full queue.

@@ -1,16 +1,21 @@
 //! Hears when something may have changed: an owner's file was closed by the last who had it, or
-//! somebody rang the bell of the ledger. The kernel tells, so a thousand who wait cost nothing.
+//! somebody rang the bell of the ledger. The kernel tells, so a hundred who wait cost nothing.
+//!
+//! 2026-11-21: a user has 128 such ears, by the kernel's default, and other programs want some too.
+//! Who gets none looks at the clock instead.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::unix::AsyncFd;
+use tokio::time::sleep;
 
 /// An open ear. What happens after it was opened is heard, however late it is asked.
-pub(crate) struct Ear(AsyncFd<Watch>);
+pub(crate) struct Ear(Option<AsyncFd<Watch>>);
 
 struct Watch(Inotify);
 
@@ -20,27 +25,30 @@ impl AsRawFd for Watch {
     }
 }
 
+/// How often who hears nothing believes that there was something.
+const DEAF: Duration = Duration::from_millis(250);
+
 impl Ear {
     /// Listens to the folder of the owners. Only within a runtime.
-    ///
-    /// # Errors
-    /// The kernel has no more watches for this user.
-    pub(crate) fn open(owners: &Path) -> io::Result<Self> {
+    pub(crate) fn open(owners: &Path) -> Self {
+        Self(Self::listen(owners).ok())
+    }
+
+    fn listen(owners: &Path) -> io::Result<AsyncFd<Watch>> {
         let flags = InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC;
         let inotify = Inotify::init(flags)?;
         inotify.add_watch(owners, AddWatchFlags::IN_CLOSE_WRITE)?;
-        Ok(Self(AsyncFd::new(Watch(inotify))?))
+        AsyncFd::new(Watch(inotify))
     }
 
     /// Waits until something was heard since the last time.
     pub(crate) async fn heard(&self) {
+        let Some(watch) = &self.0 else { return sleep(DEAF).await };
         loop {
-            let Ok(mut ready) = self.0.readable().await else {
-                return std::future::pending().await;
-            };
+            let Ok(mut ready) = watch.readable().await else { return sleep(DEAF).await };
             let mut something = false;
             loop {
-                match self.0.get_ref().0.read_events() {
+                match watch.get_ref().0.read_events() {
                     Ok(events) => something |= !events.is_empty(),
                     Err(Errno::EINTR) => {}
                     Err(_) => break,
@@ -51,5 +59,21 @@ impl Ear {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_closes_a_file_that_was_written_is_heard_and_the_deaf_look_at_the_clock() {
+        let folder = tempfile::tempdir().unwrap();
+        let ear = Ear::open(folder.path());
+        std::fs::write(folder.path().join("bell"), "").unwrap();
+        ear.heard().await;
+        let deaf = Ear::open(&folder.path().join("nowhere"));
+        assert!(deaf.0.is_none());
+        deaf.heard().await;
     }
 }

@@ -33,6 +33,15 @@ pub(crate) enum CoordinationError {
     TakenAway { id: OperationId, why: String },
     #[error("there is no operation {id}")]
     NoOperation { id: OperationId },
+    #[error("operation {id} does not wait: it is {state}")]
+    DoesNotWait { id: OperationId, state: &'static str },
+    #[error("operation {id} has ended already: it is {state}")]
+    HasEnded { id: OperationId, state: &'static str },
+    /// It is not taken away from who is well.
+    #[error("operation {id} is not free to be taken: {who} {}", if *stalled { "is stalled" } else { "lives" })]
+    StillLives { id: OperationId, who: String, stalled: bool },
+    #[error("operation {id} goes on: could not end {pids}")]
+    NotKilled { id: OperationId, pids: String },
     #[error("interrupted by {signal}")]
     Cancelled { signal: Signal },
 }

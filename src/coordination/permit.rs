@@ -18,7 +18,7 @@ use super::admission::{Full, Obstacle};
 use super::agent::Agent;
 use super::ear::Ear;
 use super::error::{CoordinationError, Met};
-use super::ledger::{Answer, Change, Ending, LedgerError, Started};
+use super::ledger::{Answer, Change, Ending, Started};
 use super::operation::{OperationId, State, Token, Wish};
 use super::part::Part;
 use crate::cancel::Cancel;
@@ -79,7 +79,6 @@ impl Permit {
         waiting: &mut (dyn FnMut(&Waiting) + Send),
     ) -> Result<Self, CoordinationError> {
         wish.parent = wish.parent.or(agent.parent());
-        let ear = open_ear(agent).await?;
         let begun = Instant::now();
         let what = wish.what.clone();
         let waits = !matches!(patience, Patience::None | Patience::For(Duration::ZERO));
@@ -95,7 +94,7 @@ impl Permit {
         match asked.await? {
             Asked::Begun(permit) => Ok(permit),
             Asked::Waits(ticket, behind) => {
-                ticket.wait(&ear, &what, behind, Until { begun, patience, cancel }, waiting).await
+                ticket.wait(&what, behind, Until { begun, patience, cancel }, waiting).await
             }
             Asked::Not(answer) => Err(refusal(agent, what, answer).await?),
         }
@@ -290,10 +289,7 @@ async fn refusal(
 }
 
 async fn open_ear(agent: &Arc<Agent>) -> Result<Ear, CoordinationError> {
-    let owners = agent.call(|ledger, _| Ok(ledger.owners())).await?;
-    Ear::open(&owners)
-        .map_err(|source| LedgerError::Folder { path: owners, source })
-        .map_err(CoordinationError::from)
+    Ok(Ear::open(&agent.call(|ledger, _| Ok(ledger.owners())).await?))
 }
 
 #[cfg(test)]

@@ -87,6 +87,22 @@ impl Docker {
         self.line(["ps", "--all", "--no-trunc", "--filter", &filter, "--format", CONTAINER_FORMAT])
     }
 
+    /// All containers, whoever made them and whatever their state.
+    pub(crate) fn everything(&self) -> Invocation {
+        self.line(["ps", "--all", "--no-trunc", "--format", CONTAINER_FORMAT])
+    }
+
+    /// How containers are, one line each. Exits 1 when one is missing, and still prints the others.
+    pub(crate) fn conditions(&self, ids: &[&str]) -> Invocation {
+        self.line(["inspect", "--type", "container", "--format", super::condition::FORMAT])
+            .with(ids.iter().copied())
+    }
+
+    /// The engine's own id, the same for every client.
+    pub(crate) fn engine_id(&self) -> Invocation {
+        self.line(["info", "--format", "{{.ID}}"])
+    }
+
     /// Ids and names of the containers that run.
     pub(crate) fn names(&self) -> Invocation {
         self.line(["ps", "--no-trunc", "--format", super::reply::NAME_FORMAT])

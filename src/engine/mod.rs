@@ -7,6 +7,7 @@
 pub(crate) mod about;
 pub(crate) mod chosen;
 pub(crate) mod compose;
+pub(crate) mod condition;
 pub(crate) mod container;
 pub(crate) mod devices;
 pub(crate) mod error;

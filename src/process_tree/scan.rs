@@ -146,6 +146,17 @@ impl Seen {
         is_it(1) || is_it(2)
     }
 
+    /// Whether it has this file open, by device and inode. No where that can't be seen.
+    #[cfg(feature = "host")]
+    pub(crate) fn has_open(&self, file: (u64, u64)) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let folder = std::fs::read_dir(format!("/proc/{}/fd", self.stat.pid));
+        let mut open = folder.into_iter().flatten().flatten();
+        open.any(|entry| {
+            std::fs::metadata(entry.path()).is_ok_and(|found| (found.dev(), found.ino()) == file)
+        })
+    }
+
     /// Whether it is in a control group (version 2) of this name, or in one below.
     #[cfg(feature = "host")]
     pub(crate) fn is_in_group(&self, name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The exit code of each error between agents, and its way out.
 
-use super::{BUSY, Failure, MACHINE, WRONG};
+use super::{BUSY, FAILED, Failure, MACHINE, WRONG};
 use crate::cancel::Signal;
 use crate::coordination::error::{CoordinationError, Met};
 use crate::coordination::ledger::LedgerError;
@@ -17,8 +17,10 @@ pub(in crate::cli) fn coordination(error: &CoordinationError) -> u8 {
         | E::QueueFull { .. }
         | E::AgentFull { .. }
         | E::CancelledByOther { .. }
-        | E::TakenAway { .. } => BUSY,
-        E::Nested { .. } | E::NoOperation { .. } => WRONG,
+        | E::TakenAway { .. }
+        | E::StillLives { .. } => BUSY,
+        E::Nested { .. } | E::NoOperation { .. } | E::HasEnded { .. } => WRONG,
+        E::DoesNotWait { .. } | E::NotKilled { .. } => FAILED,
         E::Cancelled { signal } => signal.exit_code(),
     }
 }
@@ -46,6 +48,17 @@ pub(in crate::cli) fn coordination_hint(error: &CoordinationError) -> Option<Str
             "let operation {parent} claim more (a whole project: `project:NAME`), or do this after it"
         ),
         E::NoOperation { .. } => "`lem ops --all` lists them".to_owned(),
+        E::HasEnded { id, .. } => format!("`lem why {id}` tells what became of it"),
+        E::DoesNotWait { .. } => "`lem queue` shows who waits".to_owned(),
+        E::StillLives { id, stalled: true, .. } => format!(
+            "`lem cancel {id}` asks it to end; `lem unlock --force {id} --kill-stalled --reason …` \
+             ends its owner"
+        ),
+        E::StillLives { id, .. } => format!(
+            "`lem cancel {id}` asks it to end; `lem unlock --force {id} --kill --reason …` ends its \
+             owner"
+        ),
+        E::NotKilled { .. } => "is it another user's? then they, or root, can end it".to_owned(),
         E::CancelledByOther { .. } | E::TakenAway { .. } | E::Cancelled { .. } => return None,
     };
     Some(hint)

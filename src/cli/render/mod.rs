@@ -6,6 +6,7 @@ mod doctor;
 mod error;
 pub(super) mod gpu;
 pub(super) mod operation;
+pub(super) mod operations;
 mod plan;
 mod progress;
 mod prompt;

@@ -111,42 +111,39 @@ impl Ledger {
 
     /// How long operations of a kind take: in the middle of the last ones that were done.
     pub(crate) fn usual(&mut self, kind: Kind) -> Result<Duration, LedgerError> {
-        const LAST: i64 = 31;
-        let mut took: Vec<Option<i64>> = self.reading(|connection| {
-            operations::table
-                .filter(
-                    operations::kind
-                        .eq(kind.word())
-                        .and(operations::state.eq(to_word(State::Done))),
-                )
-                .order(operations::id.desc())
-                .limit(LAST)
-                .select(operations::took)
-                .load(connection)
-        })?;
-        took.sort_unstable();
-        let middle = took.get(took.len() / 2).copied().flatten();
-        Ok(middle.map_or_else(|| kind.usual(), super::rows::duration))
+        self.reading(|connection| usual_of(connection, kind))
     }
+}
 
-    /// How many operations there were since then.
-    pub(crate) fn tally(&mut self, since: Timestamp) -> Result<Tally, LedgerError> {
-        use diesel::dsl::count_star;
-        let rows: Vec<(String, i64)> = self.reading(|connection| {
-            operations::table
-                .filter(operations::requested_at.ge(since.to_string()))
-                .group_by(operations::state)
-                .select((operations::state, count_star()))
-                .load(connection)
-        })?;
-        let of = |word: &str| {
-            let counted =
-                rows.iter().find(|(state, _)| state == word).map_or(0, |(_, count)| *count);
-            u64::try_from(counted).unwrap_or(0)
-        };
-        let requested = rows.iter().map(|(_, count)| u64::try_from(*count).unwrap_or(0)).sum();
-        Ok(Tally { requested, done: of("done"), lost: of("lost") })
-    }
+/// The middle of how long the last ones of a kind took that were done.
+pub(super) fn usual_of(connection: &mut Db, kind: Kind) -> QueryResult<Duration> {
+    const LAST: i64 = 31;
+    let done = operations::kind.eq(kind.word()).and(operations::state.eq(to_word(State::Done)));
+    let mut took: Vec<Option<i64>> = operations::table
+        .filter(done)
+        .order(operations::id.desc())
+        .limit(LAST)
+        .select(operations::took)
+        .load(connection)?;
+    took.sort_unstable();
+    let middle = took.get(took.len() / 2).copied().flatten();
+    Ok(middle.map_or_else(|| kind.usual(), super::rows::duration))
+}
+
+/// How many operations were asked for since then.
+pub(super) fn tally_of(connection: &mut Db, since: Timestamp) -> QueryResult<Tally> {
+    use diesel::dsl::count_star;
+    let rows: Vec<(String, i64)> = operations::table
+        .filter(operations::requested_at.ge(since.to_string()))
+        .group_by(operations::state)
+        .select((operations::state, count_star()))
+        .load(connection)?;
+    let number = |count: i64| u64::try_from(count).unwrap_or(0);
+    let of = |word: &str| {
+        rows.iter().find(|(state, _)| state == word).map_or(0, |(_, count)| number(*count))
+    };
+    let requested = rows.iter().map(|(_, count)| number(*count)).sum();
+    Ok(Tally { requested, done: of("done"), lost: of("lost") })
 }
 
 /// What waits or runs, in the order of the queue.

@@ -9,11 +9,13 @@
 //! cut may, and ends every owner too. The epoch of the tokens alone is flushed, once per boot.
 
 mod ask;
+mod board;
 mod end;
 mod engines;
 mod error;
 mod gate;
 mod look;
+mod past;
 mod places;
 mod rank;
 mod reclaim;
@@ -36,12 +38,15 @@ use super::operation::Moment;
 use super::owner;
 use crate::state_dir;
 
-pub(crate) use ask::{Answer, Started, Turn};
+pub(crate) use ask::{Answer, Started, Turn, again};
+pub(crate) use board::Board;
 pub(crate) use end::{Change, Ending};
 pub(crate) use engines::SeenEngine;
 pub(crate) use error::LedgerError;
-pub(crate) use look::{Snapshot, Tally};
+pub(crate) use look::{EventLine, Snapshot, Tally};
+pub(crate) use past::Count;
 pub(crate) use places::Known;
+pub(crate) use reclaim::{Fate, fate};
 
 /// The connection that the questions are asked through.
 pub(super) type Db = SqliteConnection;

@@ -71,7 +71,7 @@ impl Ledger {
 
 type Row = (String, String, String, Option<String>, String);
 
-fn all(connection: &mut Db) -> QueryResult<Vec<Known>> {
+pub(super) fn all(connection: &mut Db) -> QueryResult<Vec<Known>> {
     let rows: Vec<Row> = containers::table
         .order(containers::resource)
         .select((

@@ -7,11 +7,10 @@ use rand::RngExt;
 use tokio::time::sleep;
 
 use super::met::{met, met_in_queue};
-use super::{LOOK, Patience, Permit, Waiting};
+use super::{LOOK, Patience, Permit, Waiting, open_ear};
 use crate::cancel::Cancel;
 use crate::coordination::admission::Obstacle;
 use crate::coordination::agent::Agent;
-use crate::coordination::ear::Ear;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::ledger::Turn;
 use crate::coordination::operation::{Moment, Operation, OperationId, State};
@@ -46,14 +45,15 @@ impl Ticket {
 
     pub(super) async fn wait(
         mut self,
-        ear: &Ear,
         what: &str,
         mut behind: Vec<Obstacle>,
         until: Until<'_>,
         waiting: &mut (dyn FnMut(&Waiting) + Send),
     ) -> Result<Permit, CoordinationError> {
+        let ear = open_ear(&self.agent).await?;
         let mut told: Option<OperationId> = None;
-        let mut again = None;
+        // What ended before there was an ear for it is asked about at once.
+        let mut again = Some(Duration::ZERO);
         loop {
             if told != Some(behind[0].operation) {
                 let (met, position) = met_in_queue(&self.agent, what, &behind[0], self.id).await?;

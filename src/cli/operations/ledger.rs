@@ -1,0 +1,58 @@
+//! The ledger of this machine, for who only looks or steers: never made by them.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{Timestamp, Zoned};
+
+use crate::coordination::ear::Ear;
+use crate::coordination::error::CoordinationError;
+use crate::coordination::ledger::{Board, Ledger, LedgerError};
+
+/// A ledger that is asked on a thread where it may block.
+#[derive(Debug, Clone)]
+pub(super) struct Book(Arc<Mutex<Ledger>>);
+
+impl Book {
+    /// The ledger, if there is one.
+    pub(super) async fn open() -> Result<Option<Self>, CoordinationError> {
+        let opening = tokio::task::spawn_blocking(Ledger::open_existing);
+        let ledger = opening.await.map_err(thread_died)??;
+        Ok(ledger.map(|ledger| Self(Arc::new(Mutex::new(ledger)))))
+    }
+
+    /// Asks it something.
+    pub(super) async fn ask<T, F>(&self, ask: F) -> Result<T, CoordinationError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Ledger) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let ledger = Arc::clone(&self.0);
+        let asking = tokio::task::spawn_blocking(move || {
+            ask(&mut ledger.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        Ok(asking.await.map_err(thread_died)??)
+    }
+
+    /// One moment of it, with the tally of today.
+    pub(super) async fn board(&self) -> Result<Board, CoordinationError> {
+        self.ask(|ledger| ledger.board(midnight())).await
+    }
+
+    /// Hears when something may have changed. Only within a runtime.
+    pub(super) async fn ear(&self) -> Result<Ear, CoordinationError> {
+        let owners: PathBuf = self.ask(|ledger| Ok(ledger.owners())).await?;
+        Ok(Ear::open(&owners))
+    }
+}
+
+fn thread_died(error: tokio::task::JoinError) -> LedgerError {
+    LedgerError::Folder { path: "the ledger's thread".into(), source: io::Error::other(error) }
+}
+
+/// The beginning of this day, where this machine is.
+pub(super) fn midnight() -> Timestamp {
+    let now = Zoned::now();
+    now.start_of_day().map_or_else(|_| now.timestamp(), |day| day.timestamp())
+}
