@@ -25,5 +25,7 @@ pub(crate) mod operation;
 pub(crate) mod owner;
 pub(crate) mod part;
 pub(crate) mod permit;
+#[cfg(test)]
+mod proof;
 pub(crate) mod resource;
 pub(crate) mod severity;
