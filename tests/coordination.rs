@@ -14,11 +14,19 @@ mod support;
 
 #[path = "coordination/cancel.rs"]
 mod cancel;
+#[path = "coordination/death.rs"]
+mod death;
+#[path = "coordination/joined.rs"]
+mod joined;
 #[path = "coordination/op.rs"]
 mod op;
 #[path = "coordination/ops.rs"]
 mod ops;
+#[path = "coordination/places.rs"]
+mod places;
 #[path = "coordination/queue.rs"]
 mod queue;
+#[path = "coordination/within.rs"]
+mod within;
 #[path = "coordination/world.rs"]
 mod world;

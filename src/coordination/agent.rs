@@ -14,6 +14,8 @@ pub(crate) const VARIABLE: &str = "LEM_AGENT";
 /// The operation that a command is run by, and its token: what is given to that command.
 pub(crate) const OPERATION: &str = "LEM_OP_ID";
 pub(crate) const TOKEN: &str = "LEM_LOCK_TOKEN";
+/// The operation, as `lem unlock` wants it.
+pub(crate) const LOCK: &str = "LEM_LOCK_ID";
 
 /// How often an owner says that it is well.
 const HEARTBEAT: Duration = Duration::from_secs(5);

@@ -1,6 +1,8 @@
 //! The exit code of each error of an operation, and its way out.
 
-use super::{FAILED, Failure, WRONG, coordination, coordination_hint, engine, engine_hint};
+use super::{
+    FAILED, Failure, MACHINE, WRONG, coordination, coordination_hint, engine, engine_hint,
+};
 use crate::cancel::Signal;
 use crate::cli::operation::OperationError;
 use crate::coordination::error::CoordinationError;
@@ -12,12 +14,13 @@ impl Failure for OperationError {
     fn code(&self) -> u8 {
         use OperationError as E;
         match self {
-            E::Coordination(error) | E::InTheWay { source: error, .. } => coordination(error),
-            E::Engine(EngineError::Failed { .. }) => FAILED,
+            E::Coordination(error) | E::InTheWay { error, .. } => coordination(error),
+            E::Engine(EngineError::Failed { .. }) | E::NothingThere { .. } => FAILED,
             E::Engine(error) => engine(error),
             E::Files(_) | E::Unknown { .. } | E::NoStandardCommand { .. } => WRONG,
             E::NoCommand { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 127,
             E::NoCommand { .. } => 126,
+            E::NoFolder { .. } => MACHINE,
             E::Cancelled { signal } => signal.exit_code(),
         }
     }
@@ -25,12 +28,12 @@ impl Failure for OperationError {
     fn hint(&self) -> Option<String> {
         use OperationError as E;
         let hint = match self {
-            E::InTheWay { source: error @ CoordinationError::Blocked { .. }, can_join, .. } => {
+            E::InTheWay { error: error @ CoordinationError::Blocked { .. }, can_join, .. } => {
                 let join = if *can_join { ", `--join` for its result" } else { "" };
                 let more = coordination_hint(error).unwrap_or_default();
                 format!("`--queue` waits for your turn{join}; {more}")
             }
-            E::Coordination(error) | E::InTheWay { source: error, .. } => {
+            E::Coordination(error) | E::InTheWay { error, .. } => {
                 return coordination_hint(error);
             }
             E::Engine(error) => return engine_hint(error),
@@ -44,11 +47,14 @@ impl Failure for OperationError {
                 "known here: {}; with a command any name will do: `-- COMMAND`",
                 known.join(", ")
             ),
+            E::NothingThere { .. } => "`lem op deploy` makes one".to_owned(),
             E::NoStandardCommand { hint, .. } => (*hint).to_owned(),
             E::Files(FilesError::ComposeFileMissing { .. }) => {
                 "`-f` is relative to this folder".to_owned()
             }
-            E::Files(_) | E::NoCommand { .. } | E::Cancelled { .. } => return None,
+            E::Files(_) | E::NoFolder { .. } | E::NoCommand { .. } | E::Cancelled { .. } => {
+                return None;
+            }
         };
         Some(hint)
     }

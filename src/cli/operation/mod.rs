@@ -3,11 +3,21 @@
 
 mod arguments;
 mod attend;
+mod conclude;
+mod engine_here;
 mod error;
+mod explain;
+mod join;
+mod look;
+mod names;
 mod op;
 mod place;
+mod remembered;
+mod standard;
+mod wish;
+mod work;
 
 pub(super) use arguments::Arguments;
 pub(super) use error::OperationError;
 pub(super) use op::run;
-pub(super) use place::{Site, Target, Where};
+pub(super) use place::{Site, Strangers, Target, Where};
