@@ -1,3 +1,5 @@
+//! Permits, as two agents of one ledger get them.
+
 use tempfile::TempDir;
 
 use super::*;
@@ -20,7 +22,7 @@ impl World {
     }
 
     async fn agent(&self, name: &str) -> Arc<Agent> {
-        Agent::in_folder(name, self.folder.path()).await
+        Agent::open_in(name, self.folder.path()).await.unwrap()
     }
 
     async fn ask(&self, agent: &Arc<Agent>, wish: Wish) -> Result<Permit, CoordinationError> {
