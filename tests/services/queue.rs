@@ -190,7 +190,7 @@ fn a_start_that_somebody_else_cancels_is_undone_and_says_who_wanted_that() {
     let all = world.document(&["ops"], 0);
     let id = all["operations"][0]["id"].to_string();
     world.lem(&["cancel", &id, "--reason", "not tonight"]).expect(0);
-    ensure.wait().expect(143).says(&["was cancelled", "not tonight"]);
+    ensure.wait().expect(75).says(&["was cancelled", "not tonight"]);
     assert!(slow.processes().is_empty());
     assert_eq!(world.state("slow"), "stopped");
     assert_eq!(ended(&world, "ensure slow"), [("cancelled".to_owned(), None)]);
@@ -210,7 +210,7 @@ fn a_lease_that_somebody_else_cancels_ends_its_command() {
     let all = world.document(&["ops"], 0);
     assert_eq!(all["operations"][0]["what"], "use a", "{all}");
     world.lem(&["cancel", &all["operations"][0]["id"].to_string()]).expect(0);
-    let lock = lock.wait().expect(143);
+    let lock = lock.wait().expect(75);
     assert!(lock.stdout.contains("bye"), "{lock:?}");
     world.lem(&["service", "stop", "a", "--no-wait"]).expect(0);
 }
