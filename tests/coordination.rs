@@ -20,6 +20,8 @@ mod death;
 mod faults;
 #[path = "coordination/joined.rs"]
 mod joined;
+#[path = "coordination/lock.rs"]
+mod lock;
 #[path = "coordination/op.rs"]
 mod op;
 #[path = "coordination/ops.rs"]
@@ -30,6 +32,8 @@ mod pairs;
 mod places;
 #[path = "coordination/queue.rs"]
 mod queue;
+#[path = "coordination/watch.rs"]
+mod watch;
 #[path = "coordination/within.rs"]
 mod within;
 #[path = "coordination/world.rs"]

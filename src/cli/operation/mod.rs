@@ -18,6 +18,7 @@ mod wish;
 mod work;
 
 pub(super) use arguments::Arguments;
+pub(super) use attend::{Attending, Cause, Ended};
 pub(super) use error::OperationError;
 pub(super) use op::run;
 pub(super) use place::{Site, Strangers, Target, Where};
