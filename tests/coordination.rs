@@ -26,6 +26,8 @@ mod lock;
 mod op;
 #[path = "coordination/ops.rs"]
 mod ops;
+#[path = "coordination/pairs.rs"]
+mod pairs;
 #[path = "coordination/places.rs"]
 mod places;
 #[path = "coordination/queue.rs"]
