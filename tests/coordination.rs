@@ -28,6 +28,10 @@ mod ops;
 mod places;
 #[path = "coordination/queue.rs"]
 mod queue;
+#[path = "coordination/seed.rs"]
+mod seed;
+#[path = "coordination/store.rs"]
+mod store;
 #[path = "coordination/within.rs"]
 mod within;
 #[path = "coordination/world.rs"]

@@ -11,13 +11,13 @@ use clap::Args;
 
 use super::engine_here::EngineHere;
 use super::error::OperationError;
+use super::labels::{LABELS, is_of, known_by_labels, service_of};
 use super::names::ProjectNames;
 use super::remembered::{Remembered, stamp};
+use super::target::Target;
 use crate::cancel::Cancel;
 use crate::coordination::agent::Agent;
-use crate::coordination::kind::Kind;
 use crate::coordination::ledger::Known;
-use crate::coordination::part::Part;
 use crate::coordination::resource::{Level, Resource};
 use crate::engine::compose::Project;
 use crate::engine::container::Docker;
@@ -31,6 +31,7 @@ use crate::yaml::keys::nearest;
 
 /// Which Compose project is meant.
 #[derive(Debug, Clone, Default, Args)]
+#[group(skip)]
 pub(in crate::cli) struct Where {
     /// The Compose file, instead of the one here or above; more than one: `-f a -f b`
     #[arg(short = 'f', long = "compose-file", value_name = "FILE")]
@@ -58,38 +59,6 @@ pub(in crate::cli) struct Site<'a> {
     remembered: Remembered,
     /// What there is to say about a name; nothing that stops anybody.
     pub(in crate::cli) notes: Vec<String>,
-}
-
-/// What a name means.
-#[derive(Debug, Clone)]
-pub(in crate::cli) struct Target {
-    pub(in crate::cli) resource: Resource,
-    /// Whether somebody has said what it is; otherwise it is a name and nothing else.
-    pub(in crate::cli) known: bool,
-    /// Its Compose project, if it is of one, with its name.
-    pub(in crate::cli) project: Option<Project>,
-    names: Option<ProjectNames>,
-}
-
-impl Target {
-    fn bare(resource: Resource, known: bool) -> Self {
-        Self { resource, known, project: None, names: None }
-    }
-
-    /// What is done to others when this is done to it.
-    pub(in crate::cli) fn implied(&self, kind: Kind) -> Vec<Part> {
-        let engine = self.resource.at(Level::Engine);
-        let service = self.resource.at(Level::Service);
-        match (&self.names, engine, service) {
-            (Some(names), Some(engine), Some(service)) => names.implied(engine, service, kind),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Whether it is something of an engine.
-    pub(in crate::cli) fn is_of_an_engine(&self) -> bool {
-        self.resource.at(Level::Engine).is_some()
-    }
 }
 
 impl<'a> Site<'a> {
@@ -123,7 +92,7 @@ impl<'a> Site<'a> {
             return Err(FilesError::NoComposeFile { folder: here()? }.into());
         };
         let resource = Resource::project(&engine, &names.name);
-        Ok(Target { resource, known: true, project: Some(project), names: Some(names) })
+        Ok(Target::of(resource, &project, &names))
     }
 
     /// What a name means.
@@ -147,11 +116,11 @@ impl<'a> Site<'a> {
             let own = name.strip_prefix(&names.name).and_then(|rest| rest.strip_prefix('/'));
             if name.strip_prefix("project:") == Some(&names.name) {
                 let resource = Resource::project(&engine, &names.name);
-                return Ok(of(resource, project, names));
+                return Ok(Target::of(resource, project, names));
             }
             if let Some(service) = names.service_called(own.unwrap_or(name)) {
                 let resource = Resource::service(&engine, &names.name, service);
-                return Ok(of(resource, project, names));
+                return Ok(Target::of(resource, project, names));
             }
         }
         let registered = self.registered().await?;
@@ -312,7 +281,7 @@ impl<'a> Site<'a> {
             let one = containers.iter().find(|it| is_of(it, project))?;
             let names = ProjectNames::of_containers(project, containers);
             let resource = Resource::project(engine, project);
-            return Some(of(resource, &self.project_of(project, one)?, &names));
+            return Some(Target::of(resource, &self.project_of(project, one)?, &names));
         }
         let container = containers.iter().find(|it| it.name == name);
         if let Some(one @ Labelled { service: None, .. }) = container {
@@ -338,7 +307,7 @@ impl<'a> Site<'a> {
         let (project, service) = one.service.as_ref()?;
         let names = ProjectNames::of_containers(project, containers);
         let resource = Resource::service(engine, project, service);
-        Some(of(resource, &self.project_of(project, one)?, &names))
+        Some(Target::of(resource, &self.project_of(project, one)?, &names))
     }
 
     /// A project as its containers say how to name it to Compose.
@@ -354,40 +323,6 @@ impl<'a> Site<'a> {
             directory: directory.unwrap_or_else(|| Path::new("/").to_owned()),
         })
     }
-}
-
-/// What is noted as the source of what labels say.
-const LABELS: &str = "labels of containers";
-
-fn known_by_labels(engine: &str, containers: &[Labelled]) -> Vec<Known> {
-    let mut projects: Vec<&str> =
-        containers.iter().filter_map(|it| Some(it.service.as_ref()?.0.as_str())).collect();
-    projects.sort_unstable();
-    projects.dedup();
-    let of_projects = projects
-        .into_iter()
-        .flat_map(|project| ProjectNames::of_containers(project, containers).known(engine, LABELS));
-    let alone = containers.iter().filter(|it| it.service.is_none()).map(|it| Known {
-        resource: Resource::container(engine, &it.name),
-        names: vec![it.name.clone()],
-        ports: it.ports.clone(),
-        needs: None,
-        source: LABELS.to_owned(),
-    });
-    of_projects.chain(alone).collect()
-}
-
-fn of(resource: Resource, project: &Project, names: &ProjectNames) -> Target {
-    let (project, names) = (Some(project.clone()), Some(names.clone()));
-    Target { resource, known: true, project, names }
-}
-
-fn is_of(container: &Labelled, project: &str) -> bool {
-    container.service.as_ref().is_some_and(|(of, _)| of == project)
-}
-
-fn service_of(container: &Labelled) -> Option<&str> {
-    container.service.as_ref().map(|(_, service)| service.as_str())
 }
 
 /// Whether there is no engine to be had now, for whatever reason.

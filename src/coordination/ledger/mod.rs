@@ -20,8 +20,10 @@ mod past;
 mod places;
 mod rank;
 mod reclaim;
+mod register;
 mod rows;
 mod schema;
+mod settle;
 mod versions;
 
 use std::path::{Path, PathBuf};
