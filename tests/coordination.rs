@@ -24,6 +24,8 @@ mod joined;
 mod op;
 #[path = "coordination/ops.rs"]
 mod ops;
+#[path = "coordination/pairs.rs"]
+mod pairs;
 #[path = "coordination/places.rs"]
 mod places;
 #[path = "coordination/queue.rs"]

@@ -36,6 +36,8 @@ macro_rules! slowly_in_both_strategies {
 
 use slowly_in_both_strategies;
 
+#[path = "slow/coordination/mod.rs"]
+mod coordination;
 #[path = "slow/engine_away.rs"]
 mod engine_away;
 #[path = "slow/engine_lost.rs"]

@@ -2,10 +2,19 @@
 //!
 //! 2026-11-21: no barging. Who would get on with what runs still waits behind who came before it
 //! and would not get on with it; so a thousand small changes never keep a restart waiting. What
-//! looks gets past everybody, since it gets on with everybody.
+//! looks gets past everybody, since it gets on with everybody. "Get on" is asked both ways: a start
+//! of what a waiting restart needs would not mind the restart, but the restart would mind it.
+//!
+//! 2026-11-21: what is part of an operation that runs waits for what runs alone. Who waits may wait
+//! for that very operation, and the two would wait for each other.
+//!
+//! 2026-11-21: nobody is refused for the sake of the dead. A repeated restart is wrong while the
+//! first is done, not when the first was interrupted: it waits until the engine has settled.
 
-use super::claim::{Claims, clash, covers};
+use super::claim::{Claims, covers};
 use super::dependency::Graph;
+use super::kind::Kind;
+use super::nesting;
 use super::operation::{OnConflict, Operation, OperationId, State};
 use super::part::{Act, Part, Verdict, verdict};
 use super::severity::{Response, Severity};
@@ -63,17 +72,27 @@ pub(crate) enum Decision {
     Wait { behind: Vec<Obstacle> },
     /// It repeats or contradicts this one.
     Refuse { by: Obstacle },
-    /// It is in its own ancestor's way, and would wait for ever.
+    /// It is in its own ancestor's way, or waits for who waits for that, and would for ever.
     Nested { by: Obstacle },
 }
 
 /// Decides on a newcomer. `others` are all operations that wait or run.
 pub(crate) fn decide(newcomer: &Newcomer<'_>, others: &[Operation], graph: &Graph) -> Decision {
+    let decision = by_itself(newcomer, others, graph);
+    let Decision::Wait { behind } = &decision else { return decision };
+    match nesting::circle(newcomer, behind, others, graph) {
+        Some(by) => Decision::Nested { by },
+        None => decision,
+    }
+}
+
+/// The decision as far as it is about the newcomer alone, and not about who waits for whom.
+pub(super) fn by_itself(newcomer: &Newcomer<'_>, others: &[Operation], graph: &Graph) -> Decision {
     let mut met: Vec<Obstacle> = Vec::new();
     for other in others.iter().filter(|other| Some(other.id) != newcomer.id) {
         let cause = match other.state {
             State::Active => Cause::Runs,
-            State::Queued if is_before(other, newcomer) => Cause::IsBefore,
+            State::Queued if is_waited_for(other, newcomer) => Cause::IsBefore,
             _ => continue,
         };
         let Some(obstacle) = worst(newcomer, other, cause, graph) else { continue };
@@ -105,9 +124,10 @@ pub(crate) fn decide(newcomer: &Newcomer<'_>, others: &[Operation], graph: &Grap
     Decision::Start { beside }
 }
 
-fn is_before(other: &Operation, newcomer: &Newcomer<'_>) -> bool {
+/// Whether one that waits is before a newcomer, which does not get past it then.
+fn is_waited_for(other: &Operation, newcomer: &Newcomer<'_>) -> bool {
     let own = newcomer.id.map_or(i64::MAX, |id| id.0);
-    (other.rank, other.id.0) < (newcomer.rank, own)
+    newcomer.ancestors.is_empty() && (other.rank, other.id.0) < (newcomer.rank, own)
 }
 
 /// The worst that a newcomer meets of one operation.
@@ -128,7 +148,14 @@ fn worst(
             if newcomer.over_shared && has.is_use() {
                 continue;
             }
-            let found = verdict(wants, has, graph);
+            let mut found = verdict(wants, has, graph);
+            if cause == Cause::IsBefore {
+                let back = verdict(has, wants, graph);
+                found = if back.severity > found.severity { back } else { found };
+            }
+            if other.freed.is_some() {
+                found.severity = found.severity.min(Severity::High);
+            }
             if worst.as_ref().is_none_or(|(it, _)| found.severity > it.severity) {
                 worst = Some((found, wants));
             }
@@ -154,44 +181,55 @@ pub(crate) fn all_claims(parts: &[Part]) -> Claims {
     all
 }
 
-/// Whether the parts of a newcomer get on with those of operations that run: for one that runs
-/// itself and changes what it does, so that who waits for it is not waited for.
+/// Who runs and would not get on with what `newcomer`, which runs itself, wants to do instead. Who
+/// waits for it is not waited for.
 pub(crate) fn in_the_way(
-    id: OperationId,
-    parts: &[Part],
-    over_shared: bool,
+    newcomer: &Newcomer<'_>,
     others: &[Operation],
+    graph: &Graph,
 ) -> Vec<OperationId> {
-    let wanted = all_claims(parts);
     let clashes = |other: &&Operation| {
-        let has: Vec<Part> =
-            other.parts.iter().filter(|part| !(over_shared && part.is_use())).cloned().collect();
-        clash(&wanted, &all_claims(&has)).is_some()
+        worst(newcomer, other, Cause::Runs, graph).is_some_and(|it| it.severity >= Severity::High)
     };
-    let active = others.iter().filter(|it| it.id != id && it.state == State::Active);
-    active.filter(clashes).map(|it| it.id).collect()
+    let running = |it: &&Operation| Some(it.id) != newcomer.id && it.state == State::Active;
+    others.iter().filter(running).filter(clashes).map(|it| it.id).collect()
 }
 
 /// Those that take the places of a container, where all are taken.
+///
+/// Who waits and is before the newcomer has its place already. Those that look have two of the
+/// places at most, waiting or not, so that the rest is for those that change something.
 fn places_taken(newcomer: &Newcomer<'_>, others: &[Operation]) -> Vec<Obstacle> {
-    let is_of = |part: &Part, wants: &Part| {
-        part.resource == wants.resource && matches!(part.act, Act::Kind(_))
-    };
     for wants in newcomer.parts {
         let Act::Kind(kind) = wants.act else { continue };
-        let looks = kind.only_looks();
-        let counts = |other: &&Operation| {
-            let alike = |part: &Part| matches!(part.act, Act::Kind(it) if it.only_looks() == looks);
-            let own = other.parts.iter().any(|part| is_of(part, wants) && (!looks || alike(part)));
-            let waits_for_a_place = other.state == State::Queued
-                && is_before(other, newcomer)
-                && other.parts.iter().any(|part| is_of(part, wants) && alike(part));
-            Some(other.id) != newcomer.id
-                && !newcomer.ancestors.contains(&other.id)
-                && ((own && other.state == State::Active) || waits_for_a_place)
+        let (mut looking, mut changing): (Vec<&Operation>, Vec<&Operation>) = (vec![], vec![]);
+        for other in others {
+            let counts = other.state == State::Active || is_waited_for(other, newcomer);
+            if !counts || Some(other.id) == newcomer.id || newcomer.ancestors.contains(&other.id) {
+                continue;
+            }
+            let here = other.parts.iter().filter(|part| part.resource == wants.resource);
+            let kinds = here.filter_map(|part| match part.act {
+                Act::Kind(kind) => Some(kind),
+                Act::Shared | Act::Exclusive => None,
+            });
+            match kinds.map(Kind::only_looks).reduce(|one, two| one && two) {
+                Some(true) => looking.push(other),
+                // Of what changes something, a look waits for what does so now.
+                Some(false) if !kind.only_looks() || other.state == State::Active => {
+                    changing.push(other);
+                }
+                _ => {}
+            }
+        }
+        let looks = places(true);
+        let (taking, places) = if kind.only_looks() && looking.len() >= looks {
+            (looking, looks)
+        } else {
+            looking.truncate(looks);
+            looking.extend(changing);
+            (looking, places(false))
         };
-        let taking: Vec<&Operation> = others.iter().filter(counts).collect();
-        let places = places(looks);
         if taking.len() >= places {
             let obstacle = |other: &&Operation| Obstacle {
                 operation: other.id,

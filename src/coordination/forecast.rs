@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::admission::{Cause, Decision, Obstacle, places};
 use super::dependency::Graph;
 use super::kind::Kind;
-use super::ledger::again;
+use super::nesting::again;
 use super::operation::{Moment, Operation, OperationId, State};
 
 /// What one that waits can expect.

@@ -20,9 +20,12 @@ pub(crate) mod holders;
 pub(crate) mod kind;
 pub(crate) mod ledger;
 pub(crate) mod liveness;
+mod nesting;
 pub(crate) mod operation;
 pub(crate) mod owner;
 pub(crate) mod part;
 pub(crate) mod permit;
+#[cfg(test)]
+mod proof;
 pub(crate) mod resource;
 pub(crate) mod severity;

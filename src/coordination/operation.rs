@@ -120,7 +120,7 @@ fn main_kind(parts: &[Part]) -> Option<Kind> {
 }
 
 /// What became of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// It waits for its turn.
@@ -197,6 +197,7 @@ pub(crate) struct Operation {
     pub token: Option<Token>,
     /// What the engine was asked to do last, and until when it may be at it.
     pub step: Option<Step>,
+    /// How long the engine may be at it after that: of the step, or of the whole.
     pub settle: Duration,
     /// When it was found that nobody has it any more.
     pub freed: Option<Moment>,
@@ -214,11 +215,11 @@ impl Operation {
     }
 
     /// Until when nobody may follow an operation whose owner is dead.
+    ///
+    /// 2026-11-21: from when that was found, and not from when the step was noted. A client that
+    /// was stopped in between told the engine later (`proof::liveness` has the trace).
     pub(crate) fn settled(&self, freed: Moment) -> Moment {
-        match &self.step {
-            Some(step) => step.until,
-            None => freed.after(self.settle),
-        }
+        freed.after(self.settle)
     }
 }
 

@@ -5,10 +5,12 @@
 //! was; a process id could be anybody's by then, and says nothing about a client that goes on.
 //! The end of the last one closes the file, which everybody hears who watches the folder.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use procfs::process::Process;
@@ -58,9 +60,12 @@ impl Own {
     /// Makes this process an owner in the folder of owners.
     pub(crate) fn new(owners: &Path) -> io::Result<Self> {
         let id = Uuid::new_v4().simple().to_string();
-        let path = owners.join(format!("{id}.lock"));
-        let file = state_dir::file(&path)?;
+        let (unlocked, path) =
+            (owners.join(format!("{id}.new")), owners.join(format!("{id}.lock")));
+        let file = state_dir::file(&unlocked)?;
         file.lock()?;
+        // One that is called so and is not locked is of the dead, then.
+        fs::rename(&unlocked, &path)?;
         let me = Process::myself().and_then(|process| process.stat());
         let pid_start = me.map_or(0, |stat| stat.starttime);
         let who = format!("{}, pid {}", person(), std::process::id());
@@ -129,6 +134,28 @@ impl Owner {
     }
 }
 
+/// Removes the files of owners that died before anybody heard of them.
+pub(crate) fn sweep(owners: &Path, known: &[String]) {
+    /// Nobody takes so long from making a file to locking it.
+    const YOUNG: Duration = Duration::from_secs(60);
+    for entry in fs::read_dir(owners).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_known = path
+            .file_stem()
+            .is_none_or(|stem| known.iter().any(|id| stem.to_str() == Some(id.as_str())));
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        let is_left = match path.extension().and_then(OsStr::to_str) {
+            Some("lock") => !is_known,
+            Some("new") => age().is_some_and(|age| age > YOUNG),
+            _ => false,
+        };
+        let is_free = || File::open(&path).is_ok_and(|file| file.try_lock_shared().is_ok());
+        if is_left && is_free() {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
 /// The run of this machine's kernel.
 ///
 /// # Errors
@@ -166,6 +193,23 @@ fn namespace() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_owner_that_nobody_heard_of_left_is_swept_and_the_living_keep_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = Own::new(folder.path()).unwrap();
+        for name in ["dead.lock", "known.lock", "just-made.new", "bell"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        sweep(folder.path(), &["known".to_owned()]);
+        let left = fs::read_dir(folder.path()).unwrap().flatten();
+        let mut left: Vec<_> = left.map(|it| it.file_name().into_string().unwrap()).collect();
+        left.sort();
+        let mut expected = vec![format!("{}.lock", own.owner.id)];
+        expected.extend(["bell", "just-made.new", "known.lock"].map(str::to_owned));
+        expected.sort();
+        assert_eq!(left, expected);
+    }
 
     #[test]
     fn an_owner_lives_until_its_file_is_let_go_and_leaves_none() {

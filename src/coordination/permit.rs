@@ -219,6 +219,9 @@ impl Permit {
             let in_the_way = match change.await? {
                 Change::Done => return Ok(()),
                 Change::TakenAway => return Err(self.gone().await?),
+                Change::Nested(parent) => {
+                    return Err(CoordinationError::Nested { what: what.to_owned(), parent });
+                }
                 Change::InTheWay(those) => those,
             };
             let snapshot = self.agent.call(|ledger, _| ledger.snapshot()).await?;

@@ -1,5 +1,7 @@
 //! What is asked for: it begins, waits or is refused, all in one transaction.
 
+use std::path::Path;
+
 use diesel::prelude::*;
 
 use super::end::{close, event};
@@ -8,7 +10,7 @@ use super::rows::{NewOperation, OwnerRow, to_word};
 use super::schema::{meta, operations, owners};
 use super::{Db, Ledger, LedgerError, look, places};
 use crate::coordination::admission::{Cause, Decision, Full, Newcomer, Obstacle, decide, full};
-use crate::coordination::dependency::Graph;
+use crate::coordination::nesting::{again, ancestors};
 use crate::coordination::operation::{Moment, Operation, OperationId, State, Token, Wish};
 use crate::coordination::owner::{Life, Owner};
 use crate::coordination::severity::Severity;
@@ -174,8 +176,15 @@ impl Ledger {
                     let again = others.iter().filter(in_the_way).filter_map(settled).min();
                     Ok(Some(Turn::Waiting { behind, again }))
                 }
-                // One that waits is neither refused nor nested.
-                Decision::Refuse { .. } | Decision::Nested { .. } => Ok(None),
+                // What it is part of does something else by now, and waits for it.
+                Decision::Nested { by } => {
+                    let why =
+                        format!("it waits for operation {}, of which it is part", by.operation);
+                    close(connection, own, State::Cancelled, None, None, Some(&why), now)?;
+                    Ok(None)
+                }
+                // One that waits is not refused.
+                Decision::Refuse { .. } => Ok(None),
             }
         })?;
         match turn {
@@ -186,32 +195,6 @@ impl Ledger {
             }),
         }
     }
-}
-
-/// The decision on one that waits already.
-pub(crate) fn again(own: &Operation, others: &[Operation], graph: &Graph) -> Decision {
-    let ancestors = ancestors(own.parent, others);
-    let newcomer = Newcomer {
-        id: Some(own.id),
-        parts: &own.parts,
-        rank: own.rank,
-        on_conflict: own.on_conflict,
-        over_shared: own.over_shared,
-        ancestors: &ancestors,
-    };
-    decide(&newcomer, others, graph)
-}
-
-/// The operations that one with this parent is part of, as far as they run.
-fn ancestors(parent: Option<OperationId>, others: &[Operation]) -> Vec<OperationId> {
-    let mut line = Vec::new();
-    let mut next = parent;
-    while let Some(id) = next.filter(|id| !line.contains(id)) {
-        let Some(found) = others.iter().find(|it| it.id == id) else { break };
-        line.push(id);
-        next = found.parent;
-    }
-    line
 }
 
 fn start(
@@ -264,7 +247,8 @@ fn insert(
 fn keep_owner(connection: &mut Db, owner: &Owner, now: Moment) -> QueryResult<()> {
     let known = owners::table.find(&owner.id).select(owners::id).first::<String>(connection);
     if known.optional()?.is_none() {
-        super::reclaim::forget_owners(connection)?;
+        let folder = owner.file.parent().unwrap_or(Path::new("."));
+        super::reclaim::forget_owners(connection, folder)?;
         diesel::insert_into(owners::table).values(OwnerRow::new(owner, now)).execute(connection)?;
     }
     Ok(())

@@ -8,8 +8,9 @@ use super::ask::withdraw;
 use super::reclaim::{living, today};
 use super::rows::{parts_to_text, to_word};
 use super::schema::{events, operations, owners};
-use super::{Db, Ledger, LedgerError, look};
-use crate::coordination::admission::in_the_way;
+use super::{Db, Ledger, LedgerError, look, places};
+use crate::coordination::admission::{Newcomer, in_the_way};
+use crate::coordination::nesting::ancestors;
 use crate::coordination::operation::{Moment, Operation, OperationId, State, Token, millis};
 use crate::coordination::owner::Owner;
 use crate::coordination::part::Part;
@@ -38,6 +39,8 @@ pub(crate) enum Change {
     Done,
     /// These run, and would not get on with it.
     InTheWay(Vec<OperationId>),
+    /// It is part of this one, which has what it wants.
+    Nested(OperationId),
     /// Nobody has this operation with that token any more.
     TakenAway,
 }
@@ -91,7 +94,7 @@ impl Ledger {
                     o::step.eq(step.map(|(what, _)| what)),
                     o::step_until.eq(step.map(|(_, limit)| now.after(limit).0)),
                     // What follows a step that is done is another one.
-                    o::settle.eq(0),
+                    o::settle.eq(step.map_or(0, |(_, limit)| millis(limit))),
                 ))
                 .execute(connection)
         })?;
@@ -134,10 +137,22 @@ impl Ledger {
         let text = parts_to_text(parts);
         let change = self.writing(|connection, now| {
             let others = living(connection, now)?;
-            if !others.iter().any(|it| is(it, id, token)) {
+            let Some(own) = others.iter().find(|it| is(it, id, token)) else {
                 return Ok(Change::TakenAway);
+            };
+            let ancestors = ancestors(own.parent, &others);
+            let changed = Newcomer {
+                id: Some(id),
+                parts,
+                rank: own.rank,
+                on_conflict: own.on_conflict,
+                over_shared,
+                ancestors: &ancestors,
+            };
+            let blocking = in_the_way(&changed, &others, &places::graph(connection)?);
+            if let Some(nested) = blocking.iter().find(|it| ancestors.contains(it)) {
+                return Ok(Change::Nested(*nested));
             }
-            let blocking = in_the_way(id, parts, over_shared, &others);
             if !blocking.is_empty() {
                 return Ok(Change::InTheWay(blocking));
             }
@@ -238,6 +253,11 @@ pub(super) fn close(
             o::step.eq(None::<&str>),
             o::step_until.eq(None::<i64>),
         ))
+        .execute(connection)?;
+    // What was part of it and goes on is part of what it was part of.
+    diesel::update(o::operations.filter(o::parent.eq(operation.id.0)))
+        .filter(o::state.eq_any([to_word(State::Queued), to_word(State::Active)]))
+        .set(o::parent.eq(operation.parent.map(|id| id.0)))
         .execute(connection)?;
     event(connection, operation.id, state.word(), note)
 }

@@ -41,7 +41,7 @@ use super::operation::Moment;
 use super::owner;
 use crate::state_dir;
 
-pub(crate) use ask::{Answer, Started, Turn, again};
+pub(crate) use ask::{Answer, Started, Turn};
 pub(crate) use board::Board;
 pub(crate) use end::{Change, Ending};
 pub(crate) use engines::SeenEngine;

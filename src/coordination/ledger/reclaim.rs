@@ -5,6 +5,7 @@
 //! the note. What was interrupted is `lost`, and is not done again by itself.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use diesel::prelude::*;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use super::schema::{operations, owners};
 use super::settle::left_as;
 use super::{Db, look, rows};
 use crate::coordination::operation::{Moment, Operation, State};
-use crate::coordination::owner::{Life, Owner};
+use crate::coordination::owner::{self, Life, Owner};
 
 /// The operations that wait or run, after those of the dead were taken back.
 pub(super) fn living(connection: &mut Db, now: Moment) -> QueryResult<Vec<Operation>> {
@@ -22,6 +23,7 @@ pub(super) fn living(connection: &mut Db, now: Moment) -> QueryResult<Vec<Operat
     let lives: BTreeMap<&str, Life> =
         owners.iter().map(|(id, owner)| (id.as_str(), owner.life())).collect();
     let mut living = Vec::with_capacity(all.len());
+    let mut lost = BTreeMap::new();
     for mut operation in all {
         let life = lives.get(operation.owner.as_str()).copied().unwrap_or(Life::Dead);
         match fate(&operation, life, now) {
@@ -36,7 +38,15 @@ pub(super) fn living(connection: &mut Db, now: Moment) -> QueryResult<Vec<Operat
                 }
                 living.push(operation);
             }
-            Fate::Lost { why } => lose(connection, &operation, now, &why)?,
+            Fate::Lost { why } => {
+                lose(connection, &operation, now, &why)?;
+                lost.insert(operation.id, operation.parent);
+            }
+        }
+    }
+    for operation in &mut living {
+        while let Some(above) = operation.parent.and_then(|parent| lost.get(&parent)) {
+            operation.parent = *above;
         }
     }
     Ok(living)
@@ -80,7 +90,7 @@ fn lose(connection: &mut Db, operation: &Operation, now: Moment, why: &str) -> Q
 }
 
 /// Forgets owners that have nothing any more and don't live.
-pub(super) fn forget_owners(connection: &mut Db) -> QueryResult<()> {
+pub(super) fn forget_owners(connection: &mut Db, folder: &Path) -> QueryResult<()> {
     let with_operations = operations::table
         .filter(
             operations::state.eq_any([rows::to_word(State::Queued), rows::to_word(State::Active)]),
@@ -96,6 +106,8 @@ pub(super) fn forget_owners(connection: &mut Db) -> QueryResult<()> {
             remove_file(&owner);
         }
     }
+    let known: Vec<String> = owners::table.select(owners::id).load(connection)?;
+    owner::sweep(folder, &known);
     Ok(())
 }
 

@@ -1,0 +1,198 @@
+//! Pairs of Compose commands that break each other when they are run at once, through `lem op`: one
+//! of the two is refused or waits, nothing is left half made, and no change is lost without a word.
+//!
+//! What happens without lem was measured with three services that need each other, Compose 2.26.1
+//! and engine 20.10, in ten to twelve rounds each: `up` beside `up` failed twice in all of them,
+//! `--force-recreate` beside anything left a container `HASH_NAME`, and of two versions that were
+//! brought up one was lost while both said that all was well.
+
+use std::thread;
+
+use crate::support::engine;
+use crate::support::{Ended, eventually};
+use crate::world::World;
+
+/// How often each pair is tried; `make test-slow` does more.
+const ROUNDS: usize = 1;
+
+/// A command, and what it is for lem.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    kind: &'static str,
+    words: &'static [&'static str],
+    /// The `VERSION` of the file.
+    version: &'static str,
+    /// What runs when it was the last.
+    leaves: Option<usize>,
+}
+
+const fn step(kind: &'static str, words: &'static [&'static str], leaves: usize) -> Step {
+    Step { kind, words, version: "1", leaves: Some(leaves) }
+}
+
+const UP: Step = step("deploy", &["up", "-d"], 3);
+const UP_2: Step = Step { version: "2", ..UP };
+const RECREATE: Step = step("deploy", &["up", "-d", "--force-recreate"], 3);
+const DOWN: Step = step("stop", &["down", "-t", "1"], 0);
+const RESTART: Step = Step { leaves: None, ..step("restart", &["restart", "-t", "1"], 3) };
+const STOP: Step = step("stop", &["stop", "-t", "1"], 0);
+const START: Step = step("start", &["start"], 3);
+const THREE: Step = step("scale", &["up", "-d", "--scale", "web=3"], 5);
+const FIVE: Step = step("scale", &["up", "-d", "--scale", "web=5"], 7);
+
+/// Whether the services run before the two begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    Up,
+    Stopped,
+}
+
+const PAIRS: [(&str, Before, Step, Step); 10] = [
+    ("up and up from nothing", Before::Nothing, UP, UP),
+    ("up of one version and of another", Before::Up, UP, UP_2),
+    ("recreate and down", Before::Up, RECREATE, DOWN),
+    ("recreate and recreate", Before::Up, RECREATE, RECREATE),
+    ("restart and recreate", Before::Up, RESTART, RECREATE),
+    ("stop and recreate", Before::Up, STOP, RECREATE),
+    ("stop and start", Before::Stopped, STOP, START),
+    ("three and five of one", Before::Up, THREE, FIVE),
+    ("restart and restart", Before::Up, RESTART, RESTART),
+    ("down and down", Before::Up, DOWN, DOWN),
+];
+
+fn world() -> World {
+    let world = World::of_containers();
+    let service = |name: &str, needs: &str| {
+        format!(
+            "  {name}: {{image: <busybox>, command: [sleep, '600'], stop_grace_period: 1s, \
+             init: true, environment: {{VERSION: '${{VERSION:-1}}'}}{needs}}}\n"
+        )
+    };
+    world.scene.services(&format!(
+        "{}{}{}",
+        service("web", ", depends_on: [api]"),
+        service("api", ", depends_on: [db]"),
+        service("db", ""),
+    ));
+    world
+}
+
+fn run(world: &World, step: Step, queue: bool) -> Ended {
+    let name = format!("project:{}", world.scene.project);
+    let mut words = vec!["op", step.kind, &name];
+    words.extend(queue.then_some("--queue"));
+    words.extend(["--", "docker", "compose", "-f", "compose.yaml"]);
+    words.extend(step.words);
+    let mut command = world.scene.command(&words);
+    command.env("VERSION", step.version);
+    crate::support::Running::start(&mut command).wait()
+}
+
+/// Both at once: what became of each.
+fn both(world: &World, one: Step, other: Step, queue: bool) -> [Ended; 2] {
+    thread::scope(|scope| {
+        let first = scope.spawn(|| run(world, one, queue));
+        let second = run(world, other, queue);
+        [first.join().unwrap(), second]
+    })
+}
+
+/// What is wrong with the engine's side: leftovers, or another state than a step leaves.
+fn wrong(world: &World, last: Step) -> Option<String> {
+    let containers = engine::containers(&world.scene.project);
+    let networks = engine::networks(&world.scene.project);
+    let is_own = |name: &str| name.starts_with(&world.scene.project);
+    let left = containers.iter().any(|it| it.state == "created" || !is_own(&it.name));
+    let running = containers.iter().filter(|it| it.state == "running");
+    let state = last.leaves.is_some_and(|count| running.count() != count);
+    // A scale is right with the version that is there.
+    let versions = match last.kind {
+        "deploy" => containers.iter().filter(|it| version(&it.id) != last.version).count(),
+        _ => 0,
+    };
+    (left || state || versions > 0 || networks.len() > 1)
+        .then(|| format!("after {last:?}: {containers:#?}, {networks:?}"))
+}
+
+fn version(container: &str) -> String {
+    let format = "{{range .Config.Env}}{{println .}}{{end}}";
+    let text = engine::docker(&["inspect", "--format", format, container]);
+    let found = text.lines().find_map(|line| line.strip_prefix("VERSION="));
+    found.unwrap_or_default().to_owned()
+}
+
+fn prepare(world: &World, before: Before) {
+    engine::remove(&world.scene.project);
+    match before {
+        Before::Nothing => {}
+        Before::Up => drop(world.scene.compose(&["up", "-d"])),
+        Before::Stopped => drop(world.scene.compose(&["create"])),
+    }
+}
+
+/// One does what it says, and the other either does so after it or says that it did not.
+fn as_the_matrix_has_it(world: &World, name: &str, before: Before, one: Step, other: Step) {
+    prepare(world, before);
+    let [first, second] = both(world, one, other, false);
+    let last = match (first.code, second.code) {
+        (Some(0), Some(75)) => one,
+        (Some(75), Some(0)) => other,
+        // They met only in time for the one to wait for the other, or did not meet.
+        (Some(0), Some(0)) => the_last(world, one, other),
+        _ => panic!("{name}:\n{}\n{}", first.stderr, second.stderr),
+    };
+    assert_eq!(wrong(world, last), None, "{name}");
+}
+
+/// Both do what they say, one after the other, and what the later one wants is what is there.
+fn one_after_the_other(world: &World, name: &str, before: Before, one: Step, other: Step) {
+    prepare(world, before);
+    let ended = both(world, one, other, true);
+    for it in &ended {
+        assert_eq!(it.code, Some(0), "{name}: {}", it.stderr);
+    }
+    assert_eq!(wrong(world, the_last(world, one, other)), None, "{name}, queued");
+}
+
+/// Which of two began last, as the ledger has it.
+fn the_last(world: &World, one: Step, other: Step) -> Step {
+    let ops = eventually("both are in the history", || {
+        let document = world.document(&["ops", "--all", "--json"], 0);
+        let all = document["operations"].as_array().cloned().unwrap_or_default();
+        (all.len() >= 2).then_some(all)
+    });
+    let began = |it: &serde_json::Value| it["started_at"].as_str().map(str::to_owned);
+    let last = ops.iter().filter(|it| began(it).is_some()).max_by_key(|it| began(it)).unwrap();
+    let command = last["command"].as_str().unwrap();
+    let is = |step: Step| command.ends_with(&step.words.join(" ")) && last["kind"] == step.kind;
+    match (is(one), is(other)) {
+        (true, false) => one,
+        (false, true) => other,
+        // The same words: what they leave is the same but for the version, which says itself.
+        _ => {
+            let of = |it: Step| wrong(world, it).is_none();
+            if of(one) { one } else { other }
+        }
+    }
+}
+
+#[test]
+fn of_two_compose_commands_that_break_each_other_one_waits_or_is_refused() {
+    let world = world();
+    for _ in 0..ROUNDS {
+        for (name, before, one, other) in PAIRS {
+            as_the_matrix_has_it(&world, name, before, one, other);
+        }
+    }
+}
+
+#[test]
+fn with_queue_both_of_two_compose_commands_succeed_one_after_the_other() {
+    let world = world();
+    for _ in 0..ROUNDS {
+        for (name, before, one, other) in PAIRS {
+            one_after_the_other(&world, name, before, one, other);
+        }
+    }
+}
