@@ -22,5 +22,6 @@ pub(crate) mod operation;
 pub(crate) mod owner;
 pub(crate) mod part;
 pub(crate) mod permit;
+pub(crate) mod recovery;
 pub(crate) mod resource;
 pub(crate) mod severity;

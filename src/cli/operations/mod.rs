@@ -7,11 +7,13 @@ mod ledger;
 mod observe;
 mod ops;
 mod prio;
+mod recover;
 mod row;
 pub(super) mod stats;
 mod unlock;
 mod view;
 mod wait;
+mod watch;
 pub(super) mod why;
 
 use std::process::ExitCode;

@@ -7,12 +7,13 @@ use clap::{Args, Subcommand};
 use super::ledger::Book;
 use super::observe::observe;
 use super::view::Document;
-use super::{history, stats};
+use super::{history, stats, watch};
 use crate::cancel::Cancel;
 use crate::cli::exit;
 use crate::cli::render::{self, operations as show};
 use crate::cli::runtime::block_on;
 use crate::coordination::error::CoordinationError;
+use crate::coordination::ledger::Ledger;
 use crate::duration::Time;
 
 /// Show the containers that are known, what is being done to them, by whom, and who waits.
@@ -38,6 +39,7 @@ pub(in crate::cli) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Stats(stats::Arguments),
+    Watch(watch::Arguments),
 }
 
 /// A part of what there is to see.
@@ -51,6 +53,7 @@ pub(super) enum Part {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match &arguments.verb {
         Some(Verb::Stats(arguments)) => return stats::run(arguments),
+        Some(Verb::Watch(arguments)) => return watch::run(arguments),
         None => {}
     }
     if arguments.all || arguments.since.is_some() {
@@ -61,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             None => Document::default(),
             Some(book) => {
                 // The engine is asked first: what is shown of operations is the newest.
-                let known = book.ask(crate::coordination::ledger::Ledger::known).await?;
+                let known = book.ask(Ledger::known).await?;
                 let observation = observe(&known, cancel).await;
                 Document::of(&book.board().await?, observation.as_ref())
             }

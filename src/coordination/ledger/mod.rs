@@ -18,6 +18,7 @@ mod past;
 mod places;
 mod rank;
 mod reclaim;
+mod retention;
 mod rows;
 mod schema;
 mod versions;
