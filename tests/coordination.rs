@@ -14,11 +14,15 @@ mod support;
 
 #[path = "coordination/cancel.rs"]
 mod cancel;
+#[path = "coordination/lock.rs"]
+mod lock;
 #[path = "coordination/op.rs"]
 mod op;
 #[path = "coordination/ops.rs"]
 mod ops;
 #[path = "coordination/queue.rs"]
 mod queue;
+#[path = "coordination/watch.rs"]
+mod watch;
 #[path = "coordination/world.rs"]
 mod world;

@@ -5,6 +5,7 @@
 //! Compose would read. Only [`process`] starts anything.
 
 pub(crate) mod about;
+pub(crate) mod chosen;
 pub(crate) mod compose;
 pub(crate) mod condition;
 pub(crate) mod container;
@@ -13,6 +14,7 @@ pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod invocation;
+pub(crate) mod labelled;
 pub(crate) mod lem_keys;
 pub(crate) mod life;
 pub(crate) mod place;

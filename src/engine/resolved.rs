@@ -37,6 +37,8 @@ pub(crate) struct Service {
     logging: Option<Value>,
     #[serde(default)]
     depends_on: BTreeMap<String, Dependency>,
+    #[serde(default)]
+    ports: Vec<Port>,
     deploy: Option<Value>,
     gpus: Option<Value>,
     runtime: Option<String>,
@@ -63,6 +65,13 @@ struct Dependency {
     condition: Condition,
     #[serde(default = "yes")]
     required: bool,
+    #[serde(default)]
+    restart: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Port {
+    published: Option<Value>,
 }
 
 fn yes() -> bool {
@@ -198,6 +207,22 @@ impl Service {
             .is_some_and(|value| value.as_ref().is_some_and(|v| !v.is_empty()))
     }
 
+    /// The services that it needs, and whether Compose restarts it with each: those that are named
+    /// as such, linked, or whose network, processes or volumes it shares.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.depends_on.iter().map(|(name, dependency)| (name.as_str(), dependency.restart))
+    }
+
+    /// The ports of the host that it publishes, where they are said.
+    pub(crate) fn published(&self) -> Vec<u16> {
+        let number = |port: &Port| match port.published.as_ref()? {
+            Value::String(text) => text.parse().ok(),
+            Value::Number(number) => number.as_u64()?.try_into().ok(),
+            _ => None,
+        };
+        self.ports.iter().filter_map(number).collect()
+    }
+
     /// The services that must be there before it, with their conditions.
     pub(crate) fn dependencies(&self) -> impl Iterator<Item = (&str, Condition)> {
         self.depends_on
@@ -253,6 +278,18 @@ networks: {default: {name: nightly_default}}
         assert_eq!((binds.len(), &binds[0].source), (1, &PathBuf::from("/w/a$b")));
         assert_eq!(vllm.dependencies().collect::<Vec<_>>(), [("db", Condition::Healthy)]);
         assert!(!resolved.services["db"].has_healthcheck());
+    }
+
+    #[test]
+    fn what_a_service_needs_is_known_with_what_it_is_restarted_with() {
+        let text = "name: a\nservices:\n  api:\n    ports: [{target: 80, published: '8000'}, \
+                    {target: 81}, {target: 82, published: 8002}]\n    depends_on:\n      db: \
+                    {condition: service_started, restart: true, required: true}\n      cache: \
+                    {condition: service_healthy, required: false}\n";
+        let resolved = parse(text).unwrap();
+        let api = &resolved.services["api"];
+        assert_eq!(api.needs().collect::<Vec<_>>(), [("cache", false), ("db", true)]);
+        assert_eq!(api.published(), [8000, 8002]);
     }
 
     #[test]

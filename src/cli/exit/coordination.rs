@@ -16,12 +16,11 @@ pub(in crate::cli) fn coordination(error: &CoordinationError) -> u8 {
         | E::Expired { .. }
         | E::QueueFull { .. }
         | E::AgentFull { .. }
+        | E::CancelledByOther { .. }
         | E::TakenAway { .. }
         | E::StillLives { .. } => BUSY,
         E::Nested { .. } | E::NoOperation { .. } | E::HasEnded { .. } => WRONG,
         E::DoesNotWait { .. } | E::NotKilled { .. } => FAILED,
-        // As one that somebody sent SIGTERM: that is what its command was sent.
-        E::CancelledByOther { .. } => Signal::Terminate.exit_code(),
         E::Cancelled { signal } => signal.exit_code(),
     }
 }

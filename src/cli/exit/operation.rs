@@ -1,6 +1,9 @@
 //! The exit code of each error of an operation, and its way out.
 
-use super::{FAILED, Failure, WRONG, coordination, coordination_hint, engine, engine_hint};
+use super::{
+    FAILED, Failure, MACHINE, WRONG, coordination, coordination_hint, engine, engine_hint, gpu,
+    gpu_hint,
+};
 use crate::cancel::Signal;
 use crate::cli::operation::OperationError;
 use crate::coordination::error::CoordinationError;
@@ -15,9 +18,12 @@ impl Failure for OperationError {
             E::Coordination(error) | E::InTheWay { source: error, .. } => coordination(error),
             E::Engine(EngineError::Failed { .. }) => FAILED,
             E::Engine(error) => engine(error),
+            E::Gpu(error) => gpu(error),
+            E::NoGpu { .. } => WRONG,
             E::Files(_) | E::Unknown { .. } | E::NoStandardCommand { .. } => WRONG,
             E::NoCommand { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 127,
             E::NoCommand { .. } => 126,
+            E::NoFolder { .. } => MACHINE,
             E::Cancelled { signal } => signal.exit_code(),
         }
     }
@@ -34,6 +40,8 @@ impl Failure for OperationError {
                 return coordination_hint(error);
             }
             E::Engine(error) => return engine_hint(error),
+            E::Gpu(error) => gpu_hint(error),
+            E::NoGpu { .. } => "`lem gpu` lists them".to_owned(),
             E::Unknown { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             E::Unknown { known, .. } if known.is_empty() => {
                 "no container is known here; with a command any name will do: `lem op KIND NAME -- \
@@ -48,7 +56,9 @@ impl Failure for OperationError {
             E::Files(FilesError::ComposeFileMissing { .. }) => {
                 "`-f` is relative to this folder".to_owned()
             }
-            E::Files(_) | E::NoCommand { .. } | E::Cancelled { .. } => return None,
+            E::Files(_) | E::NoFolder { .. } | E::NoCommand { .. } | E::Cancelled { .. } => {
+                return None;
+            }
         };
         Some(hint)
     }

@@ -8,6 +8,7 @@ use crate::coordination::kind::Kind;
 use crate::coordination::ledger::LedgerError;
 use crate::engine::error::EngineError;
 use crate::engine::files::FilesError;
+use crate::gpu::error::GpuError;
 
 /// An operation was not done.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,10 @@ pub(in crate::cli) enum OperationError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
+    Gpu(#[from] GpuError),
+    #[error("there is no GPU `{name}`")]
+    NoGpu { name: String },
+    #[error(transparent)]
     Files(#[from] FilesError),
     #[error("there is no container and no service `{name}`")]
     Unknown { name: String, nearest: Option<String>, known: Vec<String> },
@@ -27,6 +32,8 @@ pub(in crate::cli) enum OperationError {
     NoStandardCommand { kind: Kind, what: String, hint: &'static str },
     #[error("`{command}` can't be started")]
     NoCommand { command: String, source: std::io::Error },
+    #[error("the current folder can't be used")]
+    NoFolder { source: std::io::Error },
     #[error("interrupted by {signal}")]
     Cancelled { signal: Signal },
 }

@@ -3,11 +3,15 @@
 
 mod arguments;
 mod attend;
+mod engine_here;
 mod error;
+mod names;
 mod op;
 mod place;
+mod remembered;
 
 pub(super) use arguments::Arguments;
+pub(super) use attend::{Attending, Cause, Ended};
 pub(super) use error::OperationError;
 pub(super) use op::run;
-pub(super) use place::{Site, Target, Where};
+pub(super) use place::{Site, Strangers, Target, Where};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::arguments::Arguments;
 use super::attend::{Attending, Cause, Ended};
 use super::error::OperationError;
-use super::place::{Site, Target};
+use super::place::{Site, Strangers, Target};
 use crate::cancel::Cancel;
 use crate::cli::exit::{self, Failure};
 use crate::cli::render::{self, operation as show};
@@ -52,10 +52,12 @@ async fn asked_for(
     cancel: &Cancel,
     document: &mut Value,
 ) -> Result<u8, OperationError> {
-    let name = arguments.container.as_deref().unwrap_or_default();
-    let site = Site::here(&arguments.place);
-    let target = site.find(name).await?;
     let agent = Agent::open(arguments.agent.as_deref()).await?;
+    let mut site = Site::here(&arguments.place, &agent, cancel).await?;
+    let target = target(&mut site, arguments).await?;
+    for note in &site.notes {
+        render::say(&format!("note: {note}"));
+    }
     let wish = wish(arguments, &target);
     document["resource"] = json!(target.resource.to_string());
     document["agent"] = json!(wish.agent);
@@ -90,6 +92,15 @@ async fn asked_for(
     conclude(permit, &what, &ended, limit, document).await
 }
 
+async fn target(site: &mut Site<'_>, arguments: &Arguments) -> Result<Target, OperationError> {
+    let strangers =
+        if arguments.command.is_empty() { Strangers::Refused } else { Strangers::Welcome };
+    match arguments.container.as_deref() {
+        Some(name) => site.find(name, strangers).await,
+        None => site.whole_project().await,
+    }
+}
+
 fn wish(arguments: &Arguments, target: &Target) -> Wish {
     let part = Part {
         keys: arguments.keys.clone(),
@@ -99,11 +110,14 @@ fn wish(arguments: &Arguments, target: &Target) -> Wish {
     let command: String = words.join(" ").chars().take(200).collect();
     let settle = match arguments.settle {
         Some(time) => time.0,
+        None if target.is_of_an_engine() => arguments.kind.settle(),
         None => Duration::ZERO,
     };
+    let what = part.to_string();
+    let implied = if arguments.no_deps { Vec::new() } else { target.implied(arguments.kind) };
     Wish {
-        what: part.to_string(),
-        parts: vec![part],
+        what,
+        parts: std::iter::once(part).chain(implied).collect(),
         command: Some(command).filter(|it| !it.is_empty()),
         agent: name_of(arguments.agent.as_deref()),
         reason: arguments.reason.clone(),

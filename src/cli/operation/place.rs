@@ -1,12 +1,31 @@
-//! What a name means here: a service of the Compose project, a container of the engine, or a name
-//! that only those who use it know.
+//! What a name means here: a service of the Compose project, a container of the engine, something
+//! that was registered, or a name that only those who use it know.
+//!
+//! 2026-11-21: where docker is not asked, or does not answer, a name that is known stays what it
+//! was; so two agents never mean different things by one because the engine was away for one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
+use super::engine_here::EngineHere;
 use super::error::OperationError;
-use crate::coordination::resource::Resource;
+use super::names::ProjectNames;
+use super::remembered::{Remembered, stamp};
+use crate::cancel::Cancel;
+use crate::coordination::agent::Agent;
+use crate::coordination::kind::Kind;
+use crate::coordination::ledger::Known;
+use crate::coordination::part::Part;
+use crate::coordination::resource::{Level, Resource};
+use crate::engine::compose::Project;
+use crate::engine::error::EngineError;
+use crate::engine::files::{self, FilesError};
+use crate::engine::labelled::{self, Labelled};
+use crate::engine::process::ask;
+use crate::engine::resolved;
+use crate::yaml::keys::nearest;
 
 /// Which Compose project is meant.
 #[derive(Debug, Clone, Default, Args)]
@@ -19,9 +38,25 @@ pub(in crate::cli) struct Where {
     pub(super) project_name: Option<String>,
 }
 
+/// What becomes of a name that nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Strangers {
+    /// It will do: those who use it agree on it.
+    Welcome,
+    /// It is an error.
+    Refused,
+}
+
 /// Where names are looked up.
-#[derive(Debug)]
-pub(in crate::cli) struct Site {}
+pub(in crate::cli) struct Site<'a> {
+    place: &'a Where,
+    agent: &'a Arc<Agent>,
+    cancel: &'a Cancel,
+    pub(super) engine: EngineHere,
+    remembered: Remembered,
+    /// What there is to say about a name; nothing that stops anybody.
+    pub(in crate::cli) notes: Vec<String>,
+}
 
 /// What a name means.
 #[derive(Debug, Clone)]
@@ -29,16 +64,327 @@ pub(in crate::cli) struct Target {
     pub(in crate::cli) resource: Resource,
     /// Whether somebody has said what it is; otherwise it is a name and nothing else.
     pub(in crate::cli) known: bool,
+    /// Its Compose project, if it is of one, with its name.
+    pub(in crate::cli) project: Option<Project>,
+    names: Option<ProjectNames>,
 }
 
-impl Site {
-    pub(in crate::cli) fn here(_place: &Where) -> Self {
-        Self {}
+impl Target {
+    fn bare(resource: Resource, known: bool) -> Self {
+        Self { resource, known, project: None, names: None }
+    }
+
+    /// What is done to others when this is done to it.
+    pub(in crate::cli) fn implied(&self, kind: Kind) -> Vec<Part> {
+        let engine = self.resource.at(Level::Engine);
+        let service = self.resource.at(Level::Service);
+        match (&self.names, engine, service) {
+            (Some(names), Some(engine), Some(service)) => names.implied(engine, service, kind),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it is something of an engine.
+    pub(in crate::cli) fn is_of_an_engine(&self) -> bool {
+        self.resource.at(Level::Engine).is_some()
+    }
+}
+
+impl<'a> Site<'a> {
+    /// Names as they are meant in the current folder.
+    pub(in crate::cli) async fn here(
+        place: &'a Where,
+        agent: &'a Arc<Agent>,
+        cancel: &'a Cancel,
+    ) -> Result<Self, OperationError> {
+        let (store, file) =
+            agent.call(|ledger, _| Ok((ledger.store()?, ledger.file().to_owned()))).await?;
+        let remembered = Remembered::beside(&file, store);
+        let engine = EngineHere::look();
+        Ok(Self { place, agent, cancel, engine, remembered, notes: Vec::new() })
+    }
+
+    /// The whole Compose project of this folder.
+    pub(in crate::cli) async fn whole_project(&mut self) -> Result<Target, OperationError> {
+        let engine = self.engine.id(self.agent, self.cancel).await?;
+        let Some((project, names)) = self.project(&engine).await? else {
+            return Err(FilesError::NoComposeFile { folder: here()? }.into());
+        };
+        let resource = Resource::project(&engine, &names.name);
+        Ok(Target { resource, known: true, project: Some(project), names: Some(names) })
     }
 
     /// What a name means.
-    pub(in crate::cli) async fn find(&self, name: &str) -> Result<Target, OperationError> {
-        let resource = Resource::name(name.strip_prefix("name:").unwrap_or(name));
-        Ok(Target { resource, known: false })
+    pub(in crate::cli) async fn find(
+        &mut self,
+        name: &str,
+        strangers: Strangers,
+    ) -> Result<Target, OperationError> {
+        if let Some(name) = name.strip_prefix("name:").filter(|name| !name.is_empty()) {
+            return Ok(Target::bare(Resource::name(name), true));
+        }
+        let engine = match self.engine.id(self.agent, self.cancel).await {
+            Ok(engine) => engine,
+            Err(error) => return self.without_engine(name, strangers, error).await,
+        };
+        if name == "engine" {
+            return Ok(Target::bare(Resource::engine(&engine), true));
+        }
+        let here = self.project(&engine).await?;
+        if let Some((project, names)) = here.as_ref() {
+            let own = name.strip_prefix(&names.name).and_then(|rest| rest.strip_prefix('/'));
+            if name.strip_prefix("project:") == Some(&names.name) {
+                let resource = Resource::project(&engine, &names.name);
+                return Ok(of(resource, project, names));
+            }
+            if let Some(service) = names.service_called(own.unwrap_or(name)) {
+                let resource = Resource::service(&engine, &names.name, service);
+                return Ok(of(resource, project, names));
+            }
+        }
+        let registered = self.registered().await?;
+        if let Some(known) = registered.iter().find(|it| it.resource == Resource::name(name)) {
+            return Ok(Target::bare(known.resource.clone(), true));
+        }
+        let (containers, is_new) = self.containers(&engine).await?;
+        if let Some(found) = self.among(&engine, name, &containers) {
+            return Ok(found);
+        }
+        let containers = if is_new {
+            containers
+        } else {
+            let containers = self.ask_for_containers(&engine).await?;
+            if let Some(found) = self.among(&engine, name, &containers) {
+                return Ok(found);
+            }
+            containers
+        };
+        if let Some(project) = name.strip_prefix("project:").filter(|name| !name.is_empty()) {
+            // One that has no container yet, and whose files are elsewhere.
+            return Ok(Target::bare(Resource::project(&engine, project), true));
+        }
+        let services = here.iter().flat_map(|(_, names)| names.services.keys());
+        let mut known: Vec<&str> = services.map(String::as_str).collect();
+        known.extend(containers.iter().map(|it| it.name.as_str()));
+        known.extend(registered.iter().map(|it| it.resource.own_name()));
+        self.stranger(name, strangers, &known)
     }
+
+    /// What a name means where no engine is known.
+    async fn without_engine(
+        &mut self,
+        name: &str,
+        strangers: Strangers,
+        error: OperationError,
+    ) -> Result<Target, OperationError> {
+        let registered = self.registered().await?;
+        if let Some(known) = registered.iter().find(|it| it.resource == Resource::name(name)) {
+            return Ok(Target::bare(known.resource.clone(), true));
+        }
+        let is_of_the_engine = name == "engine" || name.starts_with("project:");
+        let is_away = matches!(&error, OperationError::Engine(error) if is_away(error));
+        if strangers == Strangers::Refused || is_of_the_engine || !is_away {
+            return Err(error);
+        }
+        self.notes.push(format!("{error}: `{name}` is taken for a name and nothing else"));
+        Ok(Target::bare(Resource::name(name), false))
+    }
+
+    fn stranger(
+        &mut self,
+        name: &str,
+        strangers: Strangers,
+        known: &[&str],
+    ) -> Result<Target, OperationError> {
+        if strangers == Strangers::Refused {
+            let nearest = nearest(name, known).map(str::to_owned);
+            let known = known.iter().take(12).map(|it| (*it).to_owned()).collect();
+            return Err(OperationError::Unknown { name: name.to_owned(), nearest, known });
+        }
+        let like = nearest(name, known).map(|it| format!(" (there is `{it}`)"));
+        self.notes.push(format!(
+            "no container and no service is called `{name}`{}: it is kept apart by its name alone",
+            like.unwrap_or_default()
+        ));
+        Ok(Target::bare(Resource::name(name), false))
+    }
+
+    /// The Compose project of this folder, if there is one.
+    async fn project(
+        &mut self,
+        engine: &str,
+    ) -> Result<Option<(Project, ProjectNames)>, OperationError> {
+        let Some(compose) = self.engine.compose() else { return Ok(None) };
+        let name = self.place.project_name.as_deref();
+        let found = files::project(compose, &self.place.files, name, &here()?);
+        let project = match found {
+            Err(FilesError::NoComposeFile { .. }) => return Ok(None),
+            found => found?,
+        };
+        let names = match self.remembered.project(engine, &project) {
+            Some(names) => names,
+            None => match self.ask_for_project(engine, &project).await {
+                Ok(names) => names,
+                Err(error) if self.place.files.is_empty() => {
+                    self.notes.push(format!("the Compose file here can't be used: {error}"));
+                    match self.remembered.project_before(engine, &project) {
+                        Some(names) => names,
+                        None => return Ok(None),
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let name = Some(names.name.clone());
+        Ok(Some((Project { name, ..project }, names)))
+    }
+
+    async fn ask_for_project(
+        &mut self,
+        engine: &str,
+        project: &Project,
+    ) -> Result<ProjectNames, EngineError> {
+        let stamp = stamp(project);
+        let resolved = resolved::parse(&ask(&project.config(), self.cancel).await?)?;
+        let names = ProjectNames::of_files(&resolved);
+        let source = project.files.first().map_or(String::new(), |it| it.display().to_string());
+        self.learn(names.known(engine, &source)).await;
+        self.remembered.keep_project(engine, project, stamp, &names);
+        Ok(names)
+    }
+
+    /// Tells the ledger. What it can't be told now, it is told when the file is read again.
+    async fn learn(&self, known: Vec<Known>) {
+        let _ = self.agent.call(move |ledger, _| ledger.learn(&known)).await;
+    }
+
+    async fn registered(&self) -> Result<Vec<Known>, OperationError> {
+        let known = self.agent.call(|ledger, _| ledger.known()).await?;
+        Ok(known.into_iter().filter(|it| it.resource.level() == Level::Name).collect())
+    }
+
+    /// The containers of the engine, and whether that is so new that it is not asked again.
+    async fn containers(&mut self, engine: &str) -> Result<(Vec<Labelled>, bool), OperationError> {
+        match self.remembered.containers(engine) {
+            Some(found) => Ok(found),
+            None => Ok((self.ask_for_containers(engine).await?, true)),
+        }
+    }
+
+    async fn ask_for_containers(&mut self, engine: &str) -> Result<Vec<Labelled>, OperationError> {
+        let Some(docker) = self.engine.docker() else { return Ok(Vec::new()) };
+        let listed = match ask(&docker.every_labelled(), self.cancel).await {
+            Ok(listed) => listed,
+            Err(error) if is_away(&error) => {
+                self.notes.push(error.to_string());
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let containers = labelled::labelled(&listed).map_err(EngineError::from)?;
+        let already = self.agent.call(|ledger, _| ledger.known()).await?;
+        let is_said_by_files = |resource: &Resource| {
+            already.iter().any(|it| it.resource == *resource && it.source != LABELS)
+        };
+        let mut known = known_by_labels(engine, &containers);
+        known.retain(|it| !is_said_by_files(&it.resource) && !already.contains(it));
+        self.learn(known).await;
+        self.remembered.keep_containers(engine, &containers);
+        Ok(containers)
+    }
+
+    /// A name among the containers of the engine: that of one, `PROJECT/SERVICE`, or that of a
+    /// service that only one project has.
+    fn among(&mut self, engine: &str, name: &str, containers: &[Labelled]) -> Option<Target> {
+        if let Some(project) = name.strip_prefix("project:") {
+            let one = containers.iter().find(|it| is_of(it, project))?;
+            let names = ProjectNames::of_containers(project, containers);
+            let resource = Resource::project(engine, project);
+            return Some(of(resource, &self.project_of(project, one)?, &names));
+        }
+        let container = containers.iter().find(|it| it.name == name);
+        if let Some(one @ Labelled { service: None, .. }) = container {
+            return Some(Target::bare(Resource::container(engine, &one.name), true));
+        }
+        let one = match (container, name.split_once('/')) {
+            (Some(one), _) => one,
+            (None, Some((project, service))) => containers
+                .iter()
+                .find(|it| is_of(it, project) && service_of(it) == Some(service))?,
+            (None, None) => {
+                let mut those =
+                    containers.iter().filter(|it| service_of(it) == Some(name)).peekable();
+                let project = those.peek()?.service.as_ref()?.0.clone();
+                let one = those.next()?;
+                if those.any(|it| !is_of(it, &project)) {
+                    return None;
+                }
+                self.notes.push(format!("`{name}` is the service of project `{project}`"));
+                one
+            }
+        };
+        let (project, service) = one.service.as_ref()?;
+        let names = ProjectNames::of_containers(project, containers);
+        let resource = Resource::service(engine, project, service);
+        Some(of(resource, &self.project_of(project, one)?, &names))
+    }
+
+    /// A project as its containers say how to name it to Compose.
+    fn project_of(&self, name: &str, one: &Labelled) -> Option<Project> {
+        let are_there = one.files.iter().all(|file| file.is_file());
+        let directory = Some(one.directory.clone()).filter(|it| it.is_dir());
+        Some(Project {
+            compose: self.engine.compose()?,
+            name: Some(name.to_owned()),
+            files: if are_there { one.files.clone() } else { Vec::new() },
+            env_files: Vec::new(),
+            profiles: Vec::new(),
+            directory: directory.unwrap_or_else(|| Path::new("/").to_owned()),
+        })
+    }
+}
+
+/// What is noted as the source of what labels say.
+const LABELS: &str = "labels of containers";
+
+fn known_by_labels(engine: &str, containers: &[Labelled]) -> Vec<Known> {
+    let mut projects: Vec<&str> =
+        containers.iter().filter_map(|it| Some(it.service.as_ref()?.0.as_str())).collect();
+    projects.sort_unstable();
+    projects.dedup();
+    let of_projects = projects
+        .into_iter()
+        .flat_map(|project| ProjectNames::of_containers(project, containers).known(engine, LABELS));
+    let alone = containers.iter().filter(|it| it.service.is_none()).map(|it| Known {
+        resource: Resource::container(engine, &it.name),
+        names: vec![it.name.clone()],
+        ports: it.ports.clone(),
+        needs: None,
+        source: LABELS.to_owned(),
+    });
+    of_projects.chain(alone).collect()
+}
+
+fn of(resource: Resource, project: &Project, names: &ProjectNames) -> Target {
+    let (project, names) = (Some(project.clone()), Some(names.clone()));
+    Target { resource, known: true, project, names }
+}
+
+fn is_of(container: &Labelled, project: &str) -> bool {
+    container.service.as_ref().is_some_and(|(of, _)| of == project)
+}
+
+fn service_of(container: &Labelled) -> Option<&str> {
+    container.service.as_ref().map(|(_, service)| service.as_str())
+}
+
+/// Whether there is no engine to be had now, for whatever reason.
+fn is_away(error: &EngineError) -> bool {
+    use EngineError as E;
+    error.is_outage()
+        || matches!(error, E::DockerMissing | E::ComposeMissing { .. } | E::ComposeTooOld { .. })
+}
+
+fn here() -> Result<PathBuf, OperationError> {
+    std::env::current_dir().map_err(|source| OperationError::NoFolder { source })
 }

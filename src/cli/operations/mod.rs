@@ -4,6 +4,7 @@
 mod cancel;
 mod history;
 mod ledger;
+mod lock;
 mod observe;
 mod ops;
 mod prio;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+pub(super) use lock::{Arguments as LockArguments, run as lock};
 pub(super) use row::Row;
 pub(super) use view::{Document, Lock, Shown, Waiting};
 

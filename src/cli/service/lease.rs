@@ -21,29 +21,46 @@ use crate::services::perform::leases::{self, Exclusive};
 use crate::services::place::Purpose;
 use crate::services::plan::Wish;
 
-/// Run a command that uses services: they are started where need be, and not stopped meanwhile.
+/// Run a command that has something meanwhile: containers, GPUs and names (RES), or services of a
+/// registry (`--needs`), which are started where need be and not stopped meanwhile.
 ///
 /// lem ends with the exit code of the command. When lem is killed, its leases are gone with it.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     /// A service of the registry that the command uses; more than one: `--needs a --needs b`
-    #[arg(long, value_name = "NAME", required = true)]
+    #[arg(long, value_name = "NAME", required_unless_present = "resources")]
     needs: Vec<String>,
-    /// Let nothing else of a registry be started on their GPUs meanwhile: for measurements
-    #[arg(long)]
+    /// With `--needs`: let nothing else of a registry be started on their GPUs meanwhile, for
+    /// measurements. With RES, nobody else has it meanwhile; that is what is done without `-s`
+    #[arg(short = 'x', long)]
     exclusive: bool,
     /// Stop services of the same or a higher priority too, where they could not start otherwise
     #[arg(long)]
     preempt: bool,
     /// How long to wait for somebody else who acts on the same service or GPU, 0 is not at all;
     /// otherwise 10 minutes, and as long as a start of these services may take
-    #[arg(long, value_name = "TIME")]
+    #[arg(short = 'w', long, value_name = "TIME")]
     wait: Option<Time>,
     #[command(flatten)]
     place: Where,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+/// What a lock of anything else has in common with it.
+impl Arguments {
+    pub(in crate::cli) fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+
+    pub(in crate::cli) fn wait(&self) -> Option<Time> {
+        self.wait
+    }
+
+    pub(in crate::cli) fn command(&self) -> &[OsString] {
+        &self.command
+    }
 }
 
 /// Runs `lem lock`.

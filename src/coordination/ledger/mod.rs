@@ -11,6 +11,7 @@
 mod ask;
 mod board;
 mod end;
+mod engines;
 mod error;
 mod gate;
 mod look;
@@ -41,6 +42,7 @@ use crate::state_dir;
 pub(crate) use ask::{Answer, Started, Turn, again};
 pub(crate) use board::Board;
 pub(crate) use end::{Change, Ending};
+pub(crate) use engines::SeenEngine;
 pub(crate) use error::LedgerError;
 pub(crate) use look::{EventLine, Snapshot, Tally};
 pub(crate) use past::Count;
