@@ -1,6 +1,8 @@
 //! The user's wish to stop, as something a wait can race against. It has two degrees: the first
 //! signal asks everything to end in order, the second insists, and no grace is left.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 /// The signal that asked for the end.
@@ -95,6 +97,26 @@ impl Cancel {
             }
         });
         last
+    }
+
+    /// Another one that is raised with this one, or by itself. Only within a runtime.
+    pub(crate) fn with_own(&self) -> (Arc<Raise>, Self) {
+        let (raise, own) = pair();
+        let raise = Arc::new(raise);
+        let (outer, passing_on) = (self.clone(), Arc::clone(&raise));
+        tokio::spawn(async move {
+            let pass = async {
+                passing_on.raise(outer.raised().await);
+                outer.insisted().await;
+                passing_on.insist();
+            };
+            tokio::select! {
+                () = pass => {}
+                // Nobody listens any more.
+                () = passing_on.0.closed() => {}
+            }
+        });
+        (raise, own)
     }
 
     /// Waits for the signal; for ever, if none comes.

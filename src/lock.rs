@@ -59,17 +59,12 @@ pub(crate) enum LockError {
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    file: File,
+    _file: File,
     /// The same lock for those who don't see the file.
     _name: Option<UnixListener>,
 }
 
 impl Lock {
-    /// The same lock for a child process: it is held until both have let go.
-    pub(crate) fn shared(&self) -> std::io::Result<File> {
-        self.file.try_clone()
-    }
-
     /// Takes a name on this machine too, for those whose files are elsewhere; none, if one of them
     /// has it. The kernel gives it back as it does the file's lock, and it leaves nothing behind.
     pub(crate) fn with_name(self, name: &str) -> Option<Self> {
@@ -119,7 +114,7 @@ pub(crate) fn take(path: &Path, holder: &Holder) -> Result<Lock, LockError> {
     file.set_len(0).map_err(unusable)?;
     file.rewind().map_err(unusable)?;
     file.write_all(text.as_bytes()).map_err(unusable)?;
-    Ok(Lock { file, _name: None })
+    Ok(Lock { _file: file, _name: None })
 }
 
 /// Who holds the lock at `path` now, if anybody does.

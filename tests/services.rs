@@ -29,6 +29,8 @@ mod native;
 mod output;
 #[path = "services/proof.rs"]
 mod proof;
+#[path = "services/queue.rs"]
+mod queue;
 #[path = "services/races.rs"]
 mod races;
 #[path = "services/rows.rs"]

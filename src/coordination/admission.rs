@@ -125,7 +125,7 @@ fn worst(
             continue;
         }
         for has in &other.parts {
-            if newcomer.over_shared && has.act == Act::Shared {
+            if newcomer.over_shared && has.is_use() {
                 continue;
             }
             let found = verdict(wants, has, graph);
@@ -164,12 +164,8 @@ pub(crate) fn in_the_way(
 ) -> Vec<OperationId> {
     let wanted = all_claims(parts);
     let clashes = |other: &&Operation| {
-        let has: Vec<Part> = other
-            .parts
-            .iter()
-            .filter(|part| !(over_shared && part.act == Act::Shared))
-            .cloned()
-            .collect();
+        let has: Vec<Part> =
+            other.parts.iter().filter(|part| !(over_shared && part.is_use())).cloned().collect();
         clash(&wanted, &all_claims(&has)).is_some()
     };
     let active = others.iter().filter(|it| it.id != id && it.state == State::Active);

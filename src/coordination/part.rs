@@ -58,6 +58,12 @@ impl Part {
     pub(crate) fn claims(&self) -> Claims {
         claims(self)
     }
+
+    /// Whether somebody uses it, and does nothing else with it. What only has to stay while
+    /// something else is done is no use of it.
+    pub(crate) fn is_use(&self) -> bool {
+        self.act == Act::Shared && !self.implied
+    }
 }
 
 impl std::fmt::Display for Part {

@@ -17,6 +17,10 @@ const FORMAT: &str = concat!(
 
 /// What Compose notes on a container about the settings that it was made with.
 const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+/// What Compose notes about whose container it is.
+const PROJECT: &str = "com.docker.compose.project";
+const SERVICE: &str = "com.docker.compose.service";
+const ONE_OFF: &str = "com.docker.compose.oneoff";
 
 /// A container.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +43,8 @@ pub(crate) struct Life {
     /// `no`, `always`, `unless-stopped` or `on-failure`.
     pub restart_policy: String,
     pub config_hash: Option<String>,
+    /// The Compose project and the service of it that it is a container of; none of `compose run`.
+    pub service: Option<(String, String)>,
 }
 
 /// What a container does. `Running` of docker is also true of those that are paused or about to be
@@ -200,6 +206,9 @@ fn life(line: &str) -> Result<Life, Unexpected> {
     let restarts: Option<u64> = serde_json::from_str(restarts).map_err(|_| wrong())?;
     let labels: Option<BTreeMap<String, String>> =
         serde_json::from_str(labels).map_err(|_| wrong())?;
+    let mut labels = labels.unwrap_or_default();
+    let one_off = labels.get(ONE_OFF).is_some_and(|it| it.eq_ignore_ascii_case("true"));
+    let service = labels.remove(PROJECT).zip(labels.remove(SERVICE)).filter(|_| !one_off);
     let health = match state.health.as_ref().map(|health| health.status.as_str()) {
         None | Some("" | "none") => None,
         Some("starting") => Some(Checked::Starting),
@@ -221,7 +230,8 @@ fn life(line: &str) -> Result<Life, Unexpected> {
         error: state.error,
         restarts: restarts.unwrap_or(0),
         restart_policy: policy.name,
-        config_hash: labels.and_then(|mut labels| labels.remove(CONFIG_HASH)),
+        config_hash: labels.remove(CONFIG_HASH),
+        service,
     })
 }
 
@@ -252,7 +262,20 @@ mod tests {
                     {\"Name\":\"\"}\tnull\tnull";
         let found = lives(line).unwrap().remove(0);
         assert_eq!((found.status, found.started_at), (Status::Created, None));
-        assert_eq!(found.config_hash, None);
+        assert_eq!((found.config_hash, found.service), (None, None));
+    }
+
+    #[test]
+    fn the_labels_of_compose_say_whose_container_it_is_unless_it_was_run_by_itself() {
+        let of = |one_off: &str| {
+            let line = format!(
+                "4f1c\t\"/a\"\t{{\"Status\":\"created\"}}\t{{}}\t0\t\
+                 {{\"{PROJECT}\":\"shop\",\"{SERVICE}\":\"api\",\"{ONE_OFF}\":\"{one_off}\"}}"
+            );
+            lives(&line).unwrap().remove(0).service
+        };
+        assert_eq!(of("False"), Some(("shop".to_owned(), "api".to_owned())));
+        assert_eq!(of("True"), None);
     }
 
     #[test]

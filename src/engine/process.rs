@@ -27,7 +27,6 @@ use tokio::sync::watch;
 use super::error::EngineError;
 use super::invocation::Invocation;
 use crate::cancel::Cancel;
-use crate::lock::Lock;
 use crate::secret::hidden_in;
 
 pub(crate) use attended::Attended;
@@ -141,12 +140,12 @@ pub(crate) async fn capture(
 /// The same for a command that holds a lock with lem: where lem is killed, the lock is free once
 /// the command too has ended. It has the lock as its input, and must not read that.
 pub(crate) async fn capture_holding(
-    lock: &Lock,
+    lock: std::io::Result<File>,
     invocation: &Invocation,
     limit: Duration,
     cancel: &Cancel,
 ) -> Result<Reply, EngineError> {
-    let input = lock.shared().map_err(|source| not_started(invocation, source))?;
+    let input = lock.map_err(|source| not_started(invocation, source))?;
     captured(expression(invocation).stdin_file(input), invocation, limit, cancel).await
 }
 

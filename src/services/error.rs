@@ -4,12 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::holder::Holder;
 use crate::cancel::Signal;
+use crate::coordination::error::CoordinationError;
 use crate::duration::human;
 use crate::engine::error::EngineError;
 use crate::engine::files::FilesError;
 use crate::gpu::error::GpuError;
-use crate::lock::Holder;
 use crate::mebibytes::Mebibytes;
 use crate::yaml::YamlError;
 
@@ -89,7 +90,7 @@ pub(crate) enum ServiceError {
         holders: Vec<String>,
     },
     #[error("{what} is taken: {holder}")]
-    Busy { what: String, holder: Holder },
+    Busy { what: String, holder: Box<Holder> },
     #[error("service `{name}` is in use: {}", holders.join(", "))]
     Leased { name: String, holders: Vec<String> },
     #[error("services that need `{name}` run: {}", dependants.join(", "))]
@@ -122,6 +123,8 @@ pub(crate) enum ServiceError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Gpu(#[from] GpuError),
+    #[error(transparent)]
+    Coordination(#[from] CoordinationError),
     #[error("stopped by {signal}")]
     Cancelled { signal: Signal },
 }
@@ -201,6 +204,19 @@ impl fmt::Display for Blocker {
 }
 
 impl ServiceError {
+    /// Whether what failed was that somebody wanted the end.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        use CoordinationError as C;
+        matches!(
+            self,
+            Self::Cancelled { .. }
+                | Self::Engine(EngineError::Cancelled)
+                | Self::Coordination(
+                    C::Cancelled { .. } | C::CancelledByOther { .. } | C::TakenAway { .. }
+                )
+        )
+    }
+
     /// Whether the same start may succeed when it is tried again. What is wrong with a file, an
     /// image, a port or the size of a GPU stays wrong.
     pub(crate) fn is_worth_a_retry(&self) -> bool {

@@ -12,16 +12,13 @@ use uuid::Uuid;
 
 use crate::foreign_file;
 
-/// Who acts, where a person or a program says so.
-pub(crate) const AGENT: &str = "LEM_AGENT";
-
 /// What one operation did to one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// The same for all services of one command.
     pub operation: Uuid,
     pub at: Timestamp,
-    /// `LEM_AGENT`, or the user's number and lem's.
+    /// As the ledger names it: `--agent`, `LEM_AGENT`, a job of a CI system, or the user.
     pub agent: String,
     /// What was typed.
     pub verb: Verb,
@@ -99,12 +96,6 @@ pub(crate) enum Outcome {
     Failed,
     /// The user wanted the end.
     Interrupted,
-}
-
-/// Who acts.
-pub(crate) fn agent() -> String {
-    let named = std::env::var(AGENT).ok().filter(|agent| !agent.trim().is_empty());
-    named.unwrap_or_else(|| format!("uid {}, pid {}", nix::unistd::getuid(), std::process::id()))
 }
 
 /// Appends a line. A journal that can't be written is no reason not to act.

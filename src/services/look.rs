@@ -10,6 +10,7 @@ pub(crate) use self::glance::Glance;
 use super::container::{self, Looked};
 use super::error::ServiceError;
 use super::health::pulse::Pulse;
+use super::holder::{Holder, Others};
 use super::instance::Instance;
 use super::machine::Machine;
 use super::memory::card::{self, Cards, Sight};
@@ -20,13 +21,12 @@ use super::plan::{self, View};
 use super::registry::{Budget, Registry};
 use super::service::{GpuChoice, Service};
 use super::state::{Doing, Life, Signs, State, Voice};
-use super::{lease, permit};
+use crate::coordination::resource::Resource;
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
 use crate::gpu::error::GpuError;
 use crate::gpu::processes::identity;
 use crate::gpu::reading::Reading;
-use crate::lock::Holder;
 use crate::mebibytes::Mebibytes;
 
 /// Everything at one moment.
@@ -43,6 +43,10 @@ pub(crate) struct Seen {
     used: BTreeMap<String, u64>,
     /// What could not be seen, and what follows from that.
     pub warnings: Vec<String>,
+    /// The services as the ledger has them.
+    resources: BTreeMap<String, Resource>,
+    /// What others do.
+    others: Others,
 }
 
 /// What a service that starts has to wait for.
@@ -79,21 +83,28 @@ impl Seen {
                 (None, BTreeMap::new())
             }
         };
-        let mut glances = BTreeMap::new();
+        let others = machine.others().await.unwrap_or_else(|error| {
+            warnings.push(format!("who works on services can't be seen: {error}"));
+            Others::default()
+        });
+        let (mut glances, mut resources) = (BTreeMap::new(), BTreeMap::new());
         for service in &services {
+            let life = lives.get(&service.name).and_then(Looked::life).cloned();
             let mut glance = match (service.is_native(), lives.remove(&service.name)) {
                 (true, _) => glance::of_native(service, machine),
                 (false, Some(looked)) => glance::of_container(engine, &looked),
                 (false, None) => Glance::nothing(Life::Unseen),
             };
-            let folder = machine.places.service(service);
-            glance.leases = lease::holders(&folder);
-            glance.holder = permit::holder(&machine.claim(service));
-            glance.noted(note::read(&folder), service);
+            let resource = machine.resource(service, life.as_ref());
+            glance.leases = others.leases(&resource);
+            glance.holder = others.holder(&resource, life.as_ref());
+            glance.noted(note::read(&machine.places.service(service)), service);
+            resources.insert(service.name.clone(), resource);
             glances.insert(service.name.clone(), glance);
         }
         ask::ask(machine, &services, asked, &mut glances).await;
-        Self::of(machine, glances, reading.as_ref(), warnings)
+        let seen = Self::of(machine, glances, reading.as_ref(), warnings)?;
+        Ok(Self { resources, others, ..seen })
     }
 
     fn of(
@@ -145,13 +156,35 @@ impl Seen {
         });
         let sights = sights.collect();
         let used = reading.ok().map(used_of).unwrap_or_default();
-        Ok(Self { services, sights, cards, trouble, measured, members, used, warnings })
+        let (resources, others) = (BTreeMap::new(), Others::default());
+        Ok(Self {
+            services,
+            sights,
+            cards,
+            trouble,
+            measured,
+            members,
+            used,
+            warnings,
+            resources,
+            others,
+        })
     }
 
     /// What a plan needs of it.
     pub(crate) fn view<'a>(&'a self, registry: &'a Registry) -> View<'a> {
         let others = &self.measured.others;
         View { registry, sights: &self.sights, cards: &self.cards, others }
+    }
+
+    /// The services as the ledger has them, by their names.
+    pub(crate) fn resources(&self) -> &BTreeMap<String, Resource> {
+        &self.resources
+    }
+
+    /// What others do.
+    pub(crate) fn others_at_work(&self) -> &Others {
+        &self.others
     }
 
     /// One service; none, if it was not looked at.

@@ -2,18 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
 
 use super::connection::Connection;
 use super::error::ServiceError;
+use super::holder::Others;
 use super::instance::Instance;
 use super::look::{Seen, member, used_of};
 use super::memory::card::{Cards, Sight};
 use super::memory::measured::{self, Held};
-use super::permit::Claim;
 use super::place::{Places, Purpose};
 use super::registry::{self, Budget, Registry};
-use super::service::Service;
-use crate::cancel::Cancel;
+use super::service::{Kind, Service};
+use crate::cancel::{Cancel, Raise};
+use crate::coordination::agent::{self, Agent, name_of};
+use crate::coordination::error::CoordinationError;
+use crate::coordination::ledger::Ledger;
+use crate::coordination::operation::{OperationId, Priority};
+use crate::coordination::resource::Resource;
+use crate::engine::life::Life;
 use crate::gpu::look::Lookout;
 use crate::gpu::processes::identity;
 use crate::mebibytes::Mebibytes;
@@ -26,6 +35,23 @@ pub(crate) struct Machine {
     pub lookout: Lookout,
     pub places: Places,
     pub cancel: Cancel,
+    /// For somebody else who wants the end of what is done.
+    pub raise: Arc<Raise>,
+    pub asks: Asks,
+    /// The engine's id, where one is known.
+    engine: Option<String>,
+    agent: OnceCell<Arc<Agent>>,
+}
+
+/// How a command asks for its operations.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asks {
+    /// Who asks, where somebody says so.
+    pub agent: Option<String>,
+    pub priority: Priority,
+    pub reason: Option<String>,
+    /// What the services are used for.
+    pub command: Option<String>,
 }
 
 impl Machine {
@@ -37,14 +63,22 @@ impl Machine {
         purpose: Purpose,
         cancel: &Cancel,
     ) -> Result<Self, ServiceError> {
+        let (raise, cancel) = cancel.with_own();
+        let cancel = &cancel;
         let connection = Connection::default();
         let registry = registry::load(named, &connection, cancel).await?;
         let contained = registry.services.values().any(|service| !service.is_native());
         let engine = if contained { connection.engine(cancel).await.ok() } else { None };
-        let id = engine.map(|engine| engine.id.as_str());
-        let places = Places::of(&registry.place, id, purpose)?;
-        let (lookout, cancel) = (Lookout::default(), cancel.clone());
-        Ok(Self { registry, connection, lookout, places, cancel })
+        let engine = engine.map(|engine| engine.id.clone());
+        let places = Places::of(&registry.place, engine.as_deref(), purpose)?;
+        let (lookout, cancel, agent) = (Lookout::default(), cancel.clone(), OnceCell::new());
+        let asks = Asks::default();
+        Ok(Self { registry, connection, lookout, places, cancel, raise, asks, engine, agent })
+    }
+
+    /// The same, asking in this way.
+    pub(crate) fn asking(self, asks: Asks) -> Self {
+        Self { asks, ..self }
     }
 
     /// The services of these names, each once; of no names, all.
@@ -62,15 +96,63 @@ impl Machine {
         Ok(chosen)
     }
 
-    /// The claim of who starts or stops a service.
-    pub(crate) fn claim(&self, service: &Service) -> Claim {
-        let lock = self.places.service(service).join("permit.lock");
-        Claim::Service { name: service.name.clone(), lock }
+    /// A service as the ledger has it. `life` is that of its container, whose labels say whether
+    /// it is of a Compose service, by whatever name it was found.
+    pub(crate) fn resource(&self, service: &Service, life: Option<&Life>) -> Resource {
+        // Where the engine is away, nothing is done to its containers.
+        let engine = self.engine.as_deref().unwrap_or("unknown");
+        match (&service.kind, life.and_then(|life| life.service.as_ref())) {
+            (Kind::Native(_), _) => {
+                Resource::native(&self.places.registry().to_string_lossy(), &service.name)
+            }
+            (Kind::Compose(compose), _) => {
+                let project = compose.project.name.as_deref().unwrap_or_default();
+                Resource::service(engine, project, &compose.service)
+            }
+            (Kind::Container { .. }, Some((project, service))) => {
+                Resource::service(engine, project, service)
+            }
+            (Kind::Container { name }, None) => Resource::container(engine, name),
+        }
     }
 
-    /// The claim of who decides what runs on a GPU, by its UUID or, without one, its index.
-    pub(crate) fn claim_gpu(&self, gpu: &str) -> Claim {
-        Claim::Gpu { name: gpu.to_owned(), lock: self.places.gpu_lock(gpu) }
+    /// This command as one that acts; it becomes one when it first needs to.
+    pub(crate) async fn agent(&self) -> Result<&Arc<Agent>, CoordinationError> {
+        self.agent.get_or_try_init(|| Agent::open(self.asks.agent.as_deref())).await
+    }
+
+    /// Finds out whether this command is part of an operation.
+    pub(crate) async fn join(&self) -> Result<(), CoordinationError> {
+        if std::env::var_os(agent::OPERATION).is_some() {
+            self.agent().await?;
+        }
+        Ok(())
+    }
+
+    /// The operation that this command is part of, once it has joined it or acts.
+    pub(crate) fn parent(&self) -> Option<OperationId> {
+        self.agent.get().and_then(|agent| agent.parent())
+    }
+
+    /// The name of who acts.
+    pub(crate) fn agent_name(&self) -> String {
+        name_of(self.asks.agent.as_deref())
+    }
+
+    /// What others do now. Takes no claim, and makes no ledger.
+    pub(crate) async fn others(&self) -> Result<Others, CoordinationError> {
+        if let Some(agent) = self.agent.get() {
+            return agent.call(|ledger, _| ledger.snapshot()).await.map(|it| Others::new(Some(it)));
+        }
+        let looking = tokio::task::spawn_blocking(|| {
+            let ledger = Ledger::open_existing()?;
+            ledger.map(|mut ledger| ledger.snapshot()).transpose()
+        });
+        match looking.await {
+            Ok(snapshot) => Ok(Others::new(snapshot?)),
+            // The runtime ends.
+            Err(_) => Ok(Others::default()),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Where lem keeps what it remembers of a service: its log, its note, its lock.
+//! Where lem keeps what it remembers of a service: its log and its note.
 //!
 //! 2026-11-21: a native service belongs to its registry (by that file's path) and this machine, a
 //! container to its engine. So two checkouts that name the same Compose service of one engine
-//! share one lock, and two that name a native service of their own don't.
+//! share one folder, and two that name a native service of their own don't.
 
 use std::path::{Path, PathBuf};
 
@@ -68,9 +68,9 @@ impl Places {
         root.join("services").join(name)
     }
 
-    /// The lock of a GPU. GPUs are this machine's, whichever engine uses them.
-    pub(crate) fn gpu_lock(&self, gpu: &str) -> PathBuf {
-        self.host.join("locks").join(format!("gpu-{}.lock", plain(gpu)))
+    /// The registry, by its path.
+    pub(crate) fn registry(&self) -> &Path {
+        &self.registry
     }
 
     /// Where the journal is.

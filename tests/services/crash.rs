@@ -257,7 +257,7 @@ fn what_the_docker_client_of_a_killed_lem_still_starts_is_not_forgotten() {
     eventually("docker is asked", || world.scene.path("up").exists().then_some(()));
     lem.kill();
 
-    let client = "the docker client of start a";
+    let client = "it is dead, and a docker client";
     world.lem(&["service", "stop", "a", "--no-wait"]).expect(75).says(&[client]);
     let mut stop = world.start(&["service", "stop", "a"]);
     eventually("it waits", || stop.stderr().contains(client).then_some(()));

@@ -1,6 +1,9 @@
 //! The exit code of each error of a service, and its way out.
 
-use super::{BUSY, FAILED, Failure, MACHINE, NOT_FREE, WRONG, engine, engine_hint, gpu, gpu_hint};
+use super::{
+    BUSY, FAILED, Failure, MACHINE, NOT_FREE, WRONG, coordination, coordination_hint, engine,
+    engine_hint, gpu, gpu_hint,
+};
 use crate::cancel::Signal;
 use crate::engine::error::EngineError;
 use crate::engine::files::FilesError;
@@ -50,6 +53,7 @@ impl Failure for ServiceError {
             E::NoCommand { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 127,
             E::NoCommand { .. } => 126,
             E::Engine(error) => engine(error),
+            E::Coordination(error) => coordination(error),
             E::Gpu(error) => gpu(error),
             E::Cancelled { signal } => signal.exit_code(),
         }
@@ -110,10 +114,10 @@ impl Failure for ServiceError {
             E::NotRecovered { holders, .. } if !holders.is_empty() => {
                 format!("it is held by {}", holders.join(", "))
             }
-            E::Busy { .. } => {
-                "wait for it: `--wait 10m`; `lem service status` shows what is being done"
-                    .to_owned()
-            }
+            E::Busy { holder, .. } => format!(
+                "wait for it: `--wait 10m`; `lem why {}` tells more about who has it",
+                holder.operation
+            ),
             E::Leased { .. } => {
                 "wait until it is free, or end it anyway: `lem service stop --force`".to_owned()
             }
@@ -136,6 +140,7 @@ impl Failure for ServiceError {
             E::Foreign { .. } => "choose another name, or remove that container".to_owned(),
             E::NotStarted { .. } => "check `start_cmd` and `directory`".to_owned(),
             E::Engine(error) => return engine_hint(error),
+            E::Coordination(error) => return coordination_hint(error),
             E::Gpu(error) => gpu_hint(error),
             E::File(_)
             | E::Senseless { .. }
@@ -171,7 +176,7 @@ impl Failure for ServiceError {
     }
 
     fn is_interruption(&self) -> bool {
-        !matches!(self, Self::Cancelled { .. } | Self::Engine(EngineError::Cancelled))
+        !self.is_cut_off()
     }
 
     fn cancelled(signal: Signal) -> Self {

@@ -9,11 +9,12 @@ use serde_json::json;
 
 use crate::cli::exit::Failure;
 use crate::cli::render;
+use crate::coordination::operation::Priority;
+use crate::coordination::permit::Patience;
 use crate::duration::Time;
 use crate::services::error::ServiceError;
 use crate::services::journal::Verb;
-use crate::services::machine::Machine;
-use crate::services::permit::Patience;
+use crate::services::machine::{Asks, Machine};
 use crate::services::service::Service;
 
 /// For whatever else somebody may be doing.
@@ -43,6 +44,34 @@ pub(super) struct Manner {
     /// Don't wait: exit 75 where somebody else is at work
     #[arg(long, conflicts_with = "wait")]
     pub no_wait: bool,
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// How a verb asks the others for its turn.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Asking {
+    /// How urgent it is where others wait too: 1 to 10, 10 is the most
+    #[arg(long, value_name = "1-10", default_value = "5", value_parser = priority)]
+    pub priority: Priority,
+    /// Who asks, as others read it; otherwise LEM_AGENT, the job of a CI system, or user@host
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// Why, for whoever waits for it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+impl Asking {
+    /// As an operation is asked for; a `command` is what the services are used for.
+    pub(super) fn asks(&self, command: Option<String>) -> Asks {
+        let (agent, reason) = (self.agent.clone(), self.reason.clone());
+        Asks { agent, priority: self.priority, reason, command }
+    }
+}
+
+fn priority(text: &str) -> Result<Priority, &'static str> {
+    text.parse().ok().and_then(Priority::new).ok_or("a priority is a number from 1 to 10")
 }
 
 impl Manner {

@@ -117,6 +117,7 @@ fn bring(
     block_on(async |cancel: &Cancel| {
         let purpose = if manner.dry_run { Purpose::Looking } else { Purpose::Acting };
         let opened = Machine::open(how.place.registry.as_deref(), purpose, cancel).await;
+        let opened = opened.map(|machine| machine.asking(manner.asking.asks(None)));
         let wished = opened.and_then(|machine| Ok((wish(&machine)?, machine)));
         let (wish, machine) = told(manner.json, verb, wished)?;
         show::warnings(&machine.registry.warnings);

@@ -44,7 +44,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         let purpose = if manner.dry_run { Purpose::Looking } else { Purpose::Acting };
         let registry = arguments.place.registry.as_deref();
         let machine =
-            told(manner.json, Verb::Evict, Machine::open(registry, purpose, cancel).await)?;
+            told(manner.json, Verb::Evict, Machine::open(registry, purpose, cancel).await)?
+                .asking(manner.asking.asks(None));
         let chosen = match arguments.idle {
             Some(idle) => release::idle_for(&machine, idle.0).await,
             None => machine.chosen(&arguments.names),

@@ -2,18 +2,23 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use uuid::Uuid;
 
-use super::arguments::{Where, patience};
+use super::arguments::{Asking, Where, patience};
 use crate::cancel::{Cancel, Signal};
+use crate::cli::exit;
 use crate::cli::render::services as show;
 use crate::cli::runtime::block_on;
+use crate::coordination::ledger::Ending;
+use crate::coordination::operation::State;
 use crate::duration::Time;
 use crate::engine::process::{Attended, Exit};
 use crate::services::error::ServiceError;
 use crate::services::journal::Verb;
+use crate::services::leave::Leave;
 use crate::services::machine::Machine;
 use crate::services::note;
 use crate::services::perform::Order;
@@ -42,6 +47,8 @@ pub(in crate::cli) struct Arguments {
     #[arg(short = 'w', long, value_name = "TIME")]
     wait: Option<Time>,
     #[command(flatten)]
+    asking: Asking,
+    #[command(flatten)]
     place: Where,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
@@ -67,7 +74,10 @@ impl Arguments {
 pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let registry = arguments.place.registry.as_deref();
+        let words: Vec<_> = arguments.command.iter().map(|word| word.to_string_lossy()).collect();
+        let what: String = words.join(" ").chars().take(80).collect();
         let machine = Machine::open(registry, Purpose::Acting, cancel).await?;
+        let machine = machine.asking(arguments.asking.asks(Some(what)));
         show::warnings(&machine.registry.warnings);
         let wish = Wish {
             verb: Verb::Lease,
@@ -78,32 +88,48 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
         };
         let patience = patience(arguments.wait, &machine, &wish.names);
         let order = Order { machine: &machine, wish, patience, operation: Uuid::new_v4() };
-        let words: Vec<_> = arguments.command.iter().map(|word| word.to_string_lossy()).collect();
-        let what: String = words.join(" ").chars().take(80).collect();
         let exclusive = if arguments.exclusive { Exclusive::Yes } else { Exclusive::No };
         let timeline = show::Timeline::new();
         let mut tell = |event| timeline.show(&event);
-        let (_, leased) = leases::take(&order, &what, exclusive, &mut tell).await;
-        let leased = leased?;
-        let code = attend(&arguments.command, cancel).await?;
+        let (_, leased) = leases::take(&order, exclusive, &mut tell).await;
+        let leave = leased?;
+        let ended = attend(&arguments.command, &leave, cancel).await;
         for name in &order.wish.names {
             note::use_now(&machine.places.service(machine.registry.get(name)?));
         }
-        drop(leased);
-        Ok(code)
+        let (ending, result) = match ended {
+            Ok(code) => {
+                let state = if code == exit::DONE { State::Done } else { State::Failed };
+                let ending = Ending { state, exit_code: Some(i32::from(code)), note: None };
+                (ending, Ok(code))
+            }
+            Err(error) if error.is_cut_off() => (
+                Ending { state: State::Cancelled, ..Ending::failed(error.to_string()) },
+                Err(error),
+            ),
+            Err(error) => (Ending::failed(error.to_string()), Err(error)),
+        };
+        leave.end_as(ending, &mut tell).await;
+        result
     })
 }
 
+/// How long a command has to end when somebody else wants that.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Runs the command to its end and returns its exit code, as a shell would.
-async fn attend(command: &[OsString], cancel: &Cancel) -> Result<u8, ServiceError> {
+///
+/// # Errors
+/// It can't be started, or was ended because somebody else wants the lease to end.
+async fn attend(command: &[OsString], leave: &Leave, cancel: &Cancel) -> Result<u8, ServiceError> {
     let Some((program, arguments)) = command.split_first() else { return Ok(0) };
-    let started = Attended::start(program, arguments);
+    let started = Attended::start_with(program, arguments, &leave.environment());
     let attended = started.map_err(|source| ServiceError::NoCommand {
         command: program.to_string_lossy().into_owned(),
         source,
     })?;
-    let ended = attended.ended();
-    tokio::pin!(ended);
+    let (ended, disturbed) = (attended.ended(), leave.disturbed());
+    tokio::pin!(ended, disturbed);
     let mut asked = cancel.now().is_some();
     let exit = loop {
         tokio::select! {
@@ -114,6 +140,14 @@ async fn attend(command: &[OsString], cancel: &Cancel) -> Result<u8, ServiceErro
                 if signal != Signal::Interrupt {
                     attended.ask_to_end();
                 }
+            }
+            disturbance = &mut disturbed => {
+                attended.ask_to_end();
+                if tokio::time::timeout(GRACE, &mut ended).await.is_err() {
+                    attended.kill();
+                    ended.await;
+                }
+                return Err(leave.ended_by_other(disturbance));
             }
             () = cancel.insisted() => {
                 attended.kill();

@@ -49,6 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         let purpose = if manner.dry_run { Purpose::Looking } else { Purpose::Acting };
         let registry = arguments.place.registry.as_deref();
         let opened = Machine::open(registry, purpose, cancel).await;
+        let opened = opened.map(|machine| machine.asking(manner.asking.asks(None)));
         let chosen = opened.and_then(|machine| Ok((machine.chosen(&arguments.names)?, machine)));
         let (names, machine) = told(manner.json, Verb::Stop, chosen)?;
         let halt = Halt {

@@ -128,6 +128,7 @@ mod tests {
             restarts: 0,
             restart_policy: "no".to_owned(),
             config_hash: None,
+            service: None,
         }
     }
 

@@ -12,23 +12,24 @@ use crate::engine::invocation::Invocation;
 use crate::engine::life::{Life, Status};
 use crate::engine::process::{Exit, capture_holding};
 use crate::engine::reply;
-use crate::lock::Lock;
 use crate::services::error::ServiceError;
+use crate::services::leave::Leave;
 use crate::services::service::{ComposeService, Kind, Service};
+use crate::services::word::Word;
 
 /// Of the call alone; the image is here, so that what takes time comes afterwards.
 const STARTING: Duration = Duration::from_secs(120);
 /// How long a container that is being removed is waited for.
 const GOING: Duration = Duration::from_secs(30);
 
-/// Starts the service's container. `found` is what was there a moment ago; `client` is held for as
-/// long as docker's client is at it.
+/// Starts the service's container. `found` is what was there a moment ago; what the caller has leave
+/// for is claimed for as long as docker's client is at it.
 pub(crate) async fn start(
     engine: &Engine,
     service: &Service,
     found: &Looked,
     existing: Existing,
-    client: &Lock,
+    leave: &Leave,
     cancel: &Cancel,
 ) -> Result<Instance, ServiceError> {
     let found = settled(engine, service, found.clone(), cancel).await?;
@@ -38,16 +39,17 @@ pub(crate) async fn start(
                 && super::stale(service, life, cancel).await? == Some(true)
             {
                 // Compose would make it anew too, but not where it starts its dependencies.
-                ask(&engine.docker.remove_stopped(&life.id), cancel).await?;
+                let remove = engine.docker.remove_stopped(&life.id);
+                leave.say(Word::Remove, service, ask(&remove, cancel)).await??;
             }
-            up(engine, service, compose, existing, client, cancel).await?;
+            up(engine, service, compose, existing, leave, cancel).await?;
         }
         (Kind::Container { name }, None) => {
             let (name, container) = (service.name.clone(), name.clone());
             return Err(ServiceError::NoContainer { name, container });
         }
         (Kind::Container { .. }, Some(life)) => {
-            run(&engine.docker.start(&life.id), service, engine, client, cancel).await?;
+            run(&engine.docker.start(&life.id), service, engine, leave, cancel).await?;
         }
         // Only what lives in a container comes here.
         (Kind::Native(_), _) => {}
@@ -113,7 +115,7 @@ async fn up(
     service: &Service,
     compose: &ComposeService,
     existing: Existing,
-    client: &Lock,
+    leave: &Leave,
     cancel: &Cancel,
 ) -> Result<(), ServiceError> {
     // With its dependencies, as they are: one that runs is somebody's.
@@ -125,17 +127,18 @@ async fn up(
     // What is pulled here would count as the time that the model takes.
     let at = line.arguments.iter().position(|word| word == "--no-build").map_or(0, |at| at + 1);
     line.arguments.splice(at..at, ["--pull".to_owned(), "never".to_owned()]);
-    run(&line, service, engine, client, cancel).await
+    run(&line, service, engine, leave, cancel).await
 }
 
 async fn run(
     line: &Invocation,
     service: &Service,
     engine: &Engine,
-    client: &Lock,
+    leave: &Leave,
     cancel: &Cancel,
 ) -> Result<(), ServiceError> {
-    let reply = capture_holding(client, line, STARTING, cancel).await?;
+    let calling = capture_holding(leave.lock(), line, STARTING, cancel);
+    let reply = leave.say(Word::Start, service, calling).await??;
     if reply.exit == Exit::Code(0) {
         return Ok(());
     }

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::engine::Engine;
 use crate::engine::life::{self, Checked, Status};
-use crate::lock::Holder;
 use crate::services::container::{self, Looked};
 use crate::services::health::{self, pulse::Pulse};
+use crate::services::holder::Holder;
 use crate::services::instance::Instance;
 use crate::services::machine::Machine;
 use crate::services::native;

@@ -1,4 +1,4 @@
-//! Waiting until a service is healthy, whoever starts it. Takes no permit and changes nothing.
+//! Waiting until a service is healthy, whoever starts it. Claims nothing and changes nothing.
 
 use std::time::{Duration, Instant};
 
@@ -83,8 +83,8 @@ pub(crate) async fn attend(
     }
 }
 
-/// Waits for a service that somebody else started, and notes what became of it. The caller has its
-/// permit.
+/// Waits for a service that somebody else started, and notes what became of it. The caller keeps
+/// others from stopping it.
 pub(super) async fn noting(
     machine: &Machine,
     service: &Service,

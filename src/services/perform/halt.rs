@@ -6,15 +6,19 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::claims::add;
 use super::{Did, Order, Report, SoFar};
+use crate::coordination::kind::Kind;
+use crate::coordination::permit::Patience;
+use crate::services::claim;
 use crate::services::error::ServiceError;
-use crate::services::event::{Event, Tell};
+use crate::services::event::Tell;
 use crate::services::health;
 use crate::services::journal::Verb;
+use crate::services::leave::Leave;
 use crate::services::look::Seen;
 use crate::services::machine::Machine;
 use crate::services::note;
-use crate::services::permit::{Patience, Permit};
 use crate::services::plan::{Plan, Step, Wish};
 use crate::services::service::{AfterGrace, Service};
 use crate::services::state::Life;
@@ -34,7 +38,16 @@ pub(crate) struct Halt<'a> {
     pub operation: Uuid,
 }
 
-/// What would be stopped now, and why the rest would not. Takes no permit and changes nothing.
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    All,
+    /// What needs it and began to run in between.
+    MoreToStop,
+}
+
+/// What would be stopped now, and why the rest would not. Claims nothing and changes
+/// nothing.
 pub(crate) async fn foresee(halt: &Halt<'_>) -> Result<(Plan, Vec<ServiceError>), ServiceError> {
     let seen = Seen::look(halt.machine, None, &[]).await?;
     let (mut steps, mut refusals, mut gone) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -68,8 +81,8 @@ pub(crate) async fn halt(halt: &Halt<'_>, tell: Tell<'_>) -> (Report, Vec<Servic
     };
     let mut tried = BTreeSet::new();
     for name in order {
-        if let Err(error) = halt.one(&name, &tried, &mut report, tell).await {
-            let over = super::is_cut_off(&error);
+        if let Err(error) = halt.one(&name, &seen, &tried, &mut report, tell).await {
+            let over = error.is_cut_off();
             failures.push(error);
             if over {
                 break;
@@ -143,6 +156,7 @@ impl Halt<'_> {
     async fn one(
         &self,
         name: &str,
+        before: &Seen,
         tried: &BTreeSet<String>,
         report: &mut Report,
         tell: Tell<'_>,
@@ -154,31 +168,52 @@ impl Halt<'_> {
         family.push(name.to_owned());
         let mut along = BTreeSet::from([name.to_owned()]);
         loop {
-            let mut claims = BTreeSet::new();
-            for one in &along {
-                claims.insert(machine.claim(machine.registry.get(one)?));
+            let mut parts = Vec::new();
+            // The one that is meant stands for the operation.
+            for one in std::iter::once(name).chain(along.iter().map(String::as_str)) {
+                if let Some(resource) = before.resources().get(one) {
+                    add(&mut parts, claim::changed(resource, Kind::Stop));
+                }
             }
-            let patience = self.patience;
-            let permit = Permit::take(&claims, &what, patience, &machine.cancel, |it, holder| {
-                tell(Event::Waiting { what: it.to_string(), holder: holder.to_string() });
-            })
-            .await?;
+            let leave = machine.leave(parts, &what, self.patience, before, tell).await?;
             // Nothing that needs it starts while it is claimed.
-            let seen = Seen::look(machine, Some(&family), &[]).await?;
-            let mut late = self.dependants(name, &seen);
-            late.retain(|dependant| !tried.contains(dependant) && !along.contains(dependant));
-            if self.cascade && !late.is_empty() && seen.life(name) != Life::Gone {
-                along.extend(late);
-                drop(permit);
-                continue;
+            let work = self.family(name, &family, &mut along, tried, &leave, report, tell);
+            let ended = leave.attend(machine, work).await;
+            match ended {
+                Ok(Stopped::MoreToStop) => leave.give_back(tell).await,
+                ended => {
+                    leave.end(&ended, tell).await;
+                    return ended.map(drop);
+                }
             }
-            let mut gone = BTreeSet::new();
-            for one in family.iter().filter(|one| along.contains(*one)) {
-                self.end(one, &seen, &gone, report, tell).await?;
-                gone.insert(one.clone());
-            }
-            return Ok(());
         }
+    }
+
+    /// Stops what is claimed, unless more has to be claimed first.
+    #[expect(clippy::too_many_arguments, reason = "a stop depends on all that was before it")]
+    async fn family(
+        &self,
+        name: &str,
+        family: &[String],
+        along: &mut BTreeSet<String>,
+        tried: &BTreeSet<String>,
+        leave: &Leave,
+        report: &mut Report,
+        tell: Tell<'_>,
+    ) -> Result<Stopped, ServiceError> {
+        let seen = Seen::look(self.machine, Some(family), &[]).await?;
+        let mut late = self.dependants(name, &seen);
+        late.retain(|dependant| !tried.contains(dependant) && !along.contains(dependant));
+        if self.cascade && !late.is_empty() && seen.life(name) != Life::Gone {
+            along.extend(late);
+            return Ok(Stopped::MoreToStop);
+        }
+        let mut gone = BTreeSet::new();
+        for one in family.iter().filter(|one| along.contains(*one)) {
+            self.end(one, &seen, &gone, leave, report, tell).await?;
+            gone.insert(one.clone());
+        }
+        Ok(Stopped::All)
     }
 
     /// Stops a service that is claimed.
@@ -187,6 +222,7 @@ impl Halt<'_> {
         name: &str,
         seen: &Seen,
         gone: &BTreeSet<String>,
+        leave: &Leave,
         report: &mut Report,
         tell: Tell<'_>,
     ) -> Result<(), ServiceError> {
@@ -221,7 +257,8 @@ impl Halt<'_> {
         let order = Order { machine, wish, patience: self.patience, operation: self.operation };
         let begun = Instant::now();
         let mut did = Did::default();
-        let result = order.step(&step, &service, seen, &SoFar::default(), &mut did, tell).await;
+        let so_far = SoFar::default();
+        let result = order.step(&step, &service, seen, &so_far, leave, &mut did, tell).await;
         order.record(&step, &service, seen, &result, &did, begun, report).await;
         result
     }

@@ -1,14 +1,18 @@
 //! Services that are used: had running, and leased in the same breath.
+//!
+//! A lease is an operation that shares the services, and has their GPUs for itself where it is
+//! exclusive. It ends with its holder, however that dies.
 
-use std::collections::BTreeSet;
+use std::time::Instant;
 
-use super::{Order, Report, fulfil};
-use crate::lock::{Holder, LockError};
+use super::claims::{add, add_gpus};
+use super::{Order, Report, left_of};
+use crate::coordination::part::Part;
+use crate::services::claim;
 use crate::services::error::ServiceError;
-use crate::services::event::{Event, Tell};
-use crate::services::lease::{self, Lease};
+use crate::services::event::Tell;
+use crate::services::leave::Leave;
 use crate::services::look::Seen;
-use crate::services::permit::{Claim, Permit};
 use crate::services::plan::Sight;
 
 /// How much a lease forbids.
@@ -20,75 +24,78 @@ pub(crate) enum Exclusive {
     Yes,
 }
 
-/// Services that run and are leased, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Leased {
-    _leases: Vec<Lease>,
-    _gpus: Option<Permit>,
-}
-
-/// Has the services of the wish run, and leases them for `what`.
+/// Has the services of the wish run, and leases them.
 pub(crate) async fn take(
     order: &Order<'_>,
-    what: &str,
     exclusive: Exclusive,
     tell: Tell<'_>,
-) -> (Report, Result<Leased, ServiceError>) {
-    loop {
-        let (report, done) = fulfil(order, tell).await;
-        if let Err(error) = done {
-            return (report, Err(error));
-        }
-        match once(order, what, exclusive, tell).await {
-            // Somebody stopped one of them in between.
-            Ok(None) => {}
-            Ok(Some(leased)) => return (report, Ok(leased)),
-            Err(error) => return (report, Err(error)),
-        }
-    }
+) -> (Report, Result<Leave, ServiceError>) {
+    let begun = Instant::now();
+    let mut report = Report {
+        operation: order.operation,
+        steps: Vec::new(),
+        restored: Vec::new(),
+        seconds: 0.0,
+    };
+    let leased = order.leased(exclusive, begun, &mut report, tell).await;
+    report.seconds = begun.elapsed().as_secs_f64();
+    (report, leased)
 }
 
-async fn once(
-    order: &Order<'_>,
-    what: &str,
-    exclusive: Exclusive,
-    tell: Tell<'_>,
-) -> Result<Option<Leased>, ServiceError> {
-    let machine = order.machine;
-    let (mut services, mut gpus) = (BTreeSet::new(), BTreeSet::new());
-    let names = &order.wish.names;
-    if exclusive == Exclusive::Yes {
-        let seen = Seen::look(machine, Some(names), &[]).await?;
-        for name in names {
-            let of = seen.gpus_of(machine.registry.get(name)?);
-            gpus.extend(of.iter().map(|gpu| machine.claim_gpu(gpu)));
+impl Order<'_> {
+    async fn leased(
+        &self,
+        exclusive: Exclusive,
+        begun: Instant,
+        report: &mut Report,
+        tell: Tell<'_>,
+    ) -> Result<Leave, ServiceError> {
+        let (machine, names) = (self.machine, &self.wish.names);
+        let what = format!("use {}", names.join(" "));
+        loop {
+            let had = self.fulfil(report, tell).await?;
+            let seen = Seen::look(machine, Some(names), &[]).await?;
+            let parts = self.parts_of_lease(exclusive, &seen)?;
+            let leave = match had {
+                // From the start to the use nobody gets in between.
+                Some(mut leave) if leave.covers(&parts) => {
+                    match leave.become_one_of(parts, &what, machine).await {
+                        Ok(()) => leave,
+                        Err(error) => {
+                            let failed = Err(error);
+                            leave.end(&failed, tell).await;
+                            return failed;
+                        }
+                    }
+                }
+                had => {
+                    if let Some(leave) = had {
+                        leave.end(&Ok(()), tell).await;
+                    }
+                    let patience = left_of(self.patience, begun);
+                    machine.leave(parts, &what, patience, &seen, tell).await?
+                }
+            };
+            let seen = Seen::look(machine, Some(names), names).await?;
+            if names.iter().all(|name| seen.sight(name).is_some_and(Sight::runs_well)) {
+                return Ok(leave);
+            }
+            // Somebody stopped one of them in between, or it ended.
+            leave.give_back(tell).await;
         }
     }
-    for name in names {
-        services.insert(machine.claim(machine.registry.get(name)?));
-    }
-    let mut waiting = |claim: &Claim, holder: &Holder| {
-        tell(Event::Waiting { what: claim.to_string(), holder: holder.to_string() });
-    };
-    let (patience, cancel) = (order.patience, &machine.cancel);
-    let gpus = if gpus.is_empty() {
-        None
-    } else {
-        Some(Permit::take(&gpus, what, patience, cancel, &mut waiting).await?)
-    };
-    let _permit = Permit::take(&services, what, patience, cancel, &mut waiting).await?;
-    let seen = Seen::look(machine, Some(names), names).await?;
-    let mut leases = Vec::new();
-    for name in names {
-        if !seen.sight(name).is_some_and(Sight::runs_well) {
-            return Ok(None);
+
+    fn parts_of_lease(&self, exclusive: Exclusive, seen: &Seen) -> Result<Vec<Part>, ServiceError> {
+        let mut parts = Vec::new();
+        for name in &self.wish.names {
+            let service = self.machine.registry.get(name)?;
+            if let Some(resource) = seen.resources().get(name) {
+                add(&mut parts, claim::used(resource));
+            }
+            if exclusive == Exclusive::Yes {
+                add_gpus(&mut parts, seen, service);
+            }
         }
-        let folder = machine.places.service(machine.registry.get(name)?);
-        let lease = lease::take(&folder, &Holder::this(what)).map_err(|error| match error {
-            LockError::Unusable { path, source } => ServiceError::State { path, source },
-            LockError::Held { holder } => ServiceError::Busy { what: "a lease".to_owned(), holder },
-        })?;
-        leases.push(lease);
+        Ok(parts)
     }
-    Ok(Some(Leased { _leases: leases, _gpus: gpus }))
 }

@@ -1,6 +1,6 @@
 //! A wish fulfilled: looked, planned, permitted, looked again, done.
 //!
-//! 2026-11-21: what was seen before a permit decides nothing. A plan made without it says only
+//! 2026-11-21: what was seen before there is leave decides nothing. A plan made without it says only
 //! which claims to take; with them, everything is looked at and planned again, and where that plan
 //! needs other claims, these are given back and it begins anew.
 
@@ -26,15 +26,15 @@ use super::error::ServiceError;
 use super::event::{Event, Tell};
 use super::instance::Instance;
 use super::journal::{Outcome, Verb};
+use super::leave::Leave;
 use super::look::Seen;
 use super::machine::Machine;
 use super::note;
-use super::permit::{Claim, Patience, Permit};
 use super::plan::{Plan, Step, Wish, plan};
 use super::service::{OnFailure, Service};
+use crate::coordination::permit::Patience;
 use crate::mebibytes::Mebibytes;
 use start::NotReady;
-use stop::is_cut_off;
 
 /// A wish, and who has it.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub(crate) struct Done {
     pub seconds: f64,
 }
 
-/// What a plan for this wish would be now. Takes no permit and changes nothing.
+/// What a plan for this wish would be now. Claims nothing and changes nothing.
 pub(crate) async fn foresee(order: &Order<'_>) -> Result<Plan, ServiceError> {
     let seen = order.look().await?;
     order.plan(&seen)
@@ -87,7 +87,14 @@ pub(crate) async fn fulfil(
         restored: Vec::new(),
         seconds: 0.0,
     };
-    let done = order.fulfil(&mut report, tell).await;
+    let done = match order.fulfil(&mut report, tell).await {
+        Ok(None) => Ok(()),
+        Ok(Some(leave)) => {
+            leave.end(&Ok(()), tell).await;
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
     report.seconds = begun.elapsed().as_secs_f64();
     (report, done)
 }
@@ -100,9 +107,33 @@ impl Order<'_> {
         Seen::look(self.machine, None, &wanted).await
     }
 
-    async fn fulfil(&self, report: &mut Report, tell: Tell<'_>) -> Result<(), ServiceError> {
+    /// Fulfils the wish, and returns the leave that it was done with, where it took one.
+    async fn fulfil(
+        &self,
+        report: &mut Report,
+        tell: Tell<'_>,
+    ) -> Result<Option<Leave>, ServiceError> {
+        let mut held = None;
+        let done = self.with(&mut held, report, tell).await;
+        match (done, held) {
+            (Ok(()), held) => Ok(held),
+            (Err(error), None) => Err(error),
+            (Err(error), Some(leave)) => {
+                let failed = Err(error);
+                leave.end(&failed, tell).await;
+                failed.map(|()| None)
+            }
+        }
+    }
+
+    async fn with(
+        &self,
+        held: &mut Option<Leave>,
+        report: &mut Report,
+        tell: Tell<'_>,
+    ) -> Result<(), ServiceError> {
         let begun = Instant::now();
-        let mut held: Option<(BTreeSet<Claim>, Permit)> = None;
+        self.machine.join().await?;
         let (mut told, mut short_since, mut was_too_large) = (BTreeSet::new(), None, false);
         loop {
             let seen = self.look().await?;
@@ -112,17 +143,20 @@ impl Order<'_> {
                 }
             }
             let claims = match self.plan(&seen) {
-                Ok(plan) if held.is_none() && plan.is_idle() && !self.is_being_worked_on(&plan) => {
-                    return self.run(&seen, &plan, report, tell).await;
+                Ok(plan)
+                    if held.is_none()
+                        && plan.is_idle()
+                        && !self.is_being_worked_on(&plan, &seen) =>
+                {
+                    return self.reuse(&seen, &plan, report, tell).await;
                 }
                 Ok(plan) => {
                     let claims = self.claims(&seen, &plan)?;
-                    if let Some((have, permit)) = held.take()
-                        && claims.is_subset(&have)
+                    if let Some(leave) = held.as_ref()
+                        && leave.covers(&claims)
                     {
-                        let done = self.run(&seen, &plan, report, tell).await;
-                        drop(permit);
-                        return done;
+                        let run = self.run(&seen, &plan, leave, report, tell);
+                        return leave.attend(self.machine, run).await;
                     }
                     claims
                 }
@@ -145,17 +179,12 @@ impl Order<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            let patience = match self.patience {
-                Patience::For(limit) => Patience::For(limit.saturating_sub(begun.elapsed())),
-                Patience::None => Patience::None,
-            };
+            if let Some(leave) = held.take() {
+                leave.give_back(tell).await;
+            }
+            let patience = left_of(self.patience, begun);
             let what = format!("{} {}", self.wish.verb.word(), self.wish.names.join(" "));
-            let cancel = &self.machine.cancel;
-            let permit = Permit::take(&claims, &what, patience, cancel, |claim, holder| {
-                tell(Event::Waiting { what: claim.to_string(), holder: holder.to_string() });
-            })
-            .await?;
-            held = Some((claims, permit));
+            *held = Some(self.machine.leave(claims, &what, patience, &seen, tell).await?);
         }
     }
 
@@ -180,10 +209,36 @@ impl Order<'_> {
         Ok(plan)
     }
 
+    /// Does a plan for which there is nothing to do.
+    async fn reuse(
+        &self,
+        seen: &Seen,
+        plan: &Plan,
+        report: &mut Report,
+        tell: Tell<'_>,
+    ) -> Result<(), ServiceError> {
+        for step in &plan.steps {
+            let (begun, service) = (Instant::now(), self.machine.registry.get(step.service())?);
+            reused(step, tell);
+            self.record(step, service, seen, &Ok(()), &Did::default(), begun, report).await;
+        }
+        self.use_now()
+    }
+
+    /// Notes that what is wanted is used.
+    fn use_now(&self) -> Result<(), ServiceError> {
+        for name in &self.wish.names {
+            let service = self.machine.registry.get(name)?;
+            note::use_now(&self.machine.places.service(service));
+        }
+        Ok(())
+    }
+
     async fn run(
         &self,
         seen: &Seen,
         plan: &Plan,
+        leave: &Leave,
         report: &mut Report,
         tell: Tell<'_>,
     ) -> Result<(), ServiceError> {
@@ -200,7 +255,7 @@ impl Order<'_> {
             let begun = Instant::now();
             let service = self.machine.registry.get(step.service())?;
             let mut did = Did::default();
-            let result = self.step(step, service, seen, &so_far, &mut did, tell).await;
+            let result = self.step(step, service, seen, &so_far, leave, &mut did, tell).await;
             match (&result, step, did.instance.take()) {
                 (Ok(()), Step::Stop { .. }, _) => so_far.stopped.push(service.name.clone()),
                 (Ok(()), Step::Start { .. }, Some(instance)) => {
@@ -213,34 +268,29 @@ impl Order<'_> {
                 if self.wish.verb != Verb::Stop {
                     self.record_in_vain(&error, seen, report);
                 }
-                let undo = undo::Undo { order: self, error: &error, plan };
+                let undo = undo::Undo { order: self, error: &error, plan, leave };
                 undo.run(&so_far, seen, report, tell).await;
                 return Err(error);
             }
         }
-        for name in &self.wish.names {
-            let service = self.machine.registry.get(name)?;
-            note::use_now(&self.machine.places.service(service));
-        }
-        Ok(())
+        self.use_now()
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a step depends on all that was before it")]
     async fn step(
         &self,
         step: &Step,
         service: &Service,
         seen: &Seen,
         so_far: &SoFar<'_>,
+        leave: &Leave,
         did: &mut Did,
         tell: Tell<'_>,
     ) -> Result<(), ServiceError> {
         let not_running = || ServiceError::NotRunning { name: service.name.clone() };
         match step {
-            Step::Reuse { stale, .. } => {
-                tell(Event::Reused { service: service.name.clone() });
-                if *stale {
-                    tell(Event::Stale { service: service.name.clone() });
-                }
+            Step::Reuse { .. } => {
+                reused(step, tell);
                 Ok(())
             }
             Step::Await { .. } => {
@@ -252,7 +302,7 @@ impl Order<'_> {
                     return Err(ServiceError::Cancelled { signal });
                 }
                 let instance = seen.instance(&service.name).ok_or_else(not_running)?;
-                let stopped = stop::stop(self.machine, service, instance, why, tell).await?;
+                let stopped = stop::stop(self.machine, service, instance, why, leave, tell).await?;
                 did.escalated = stopped.escalated;
                 Ok(())
             }
@@ -261,7 +311,7 @@ impl Order<'_> {
                 let started: Vec<(&Service, &Instance)> =
                     so_far.started.iter().map(|(service, it)| (*service, it)).collect();
                 let room = seen.room_for(service, headroom, &so_far.stopped, &started)?;
-                match start::start(self.machine, service, room.as_ref(), tell).await {
+                match start::start(self.machine, service, room.as_ref(), leave, tell).await {
                     Ok(ready) => {
                         (did.attempts, did.pauses) = (ready.attempts, seconds(&ready.pauses));
                         did.instance = Some(ready.instance);
@@ -280,6 +330,24 @@ impl Order<'_> {
     fn restores(&self) -> bool {
         let mut wanted = self.wish.names.iter().filter_map(|it| self.machine.registry.get(it).ok());
         wanted.any(|service| service.on_failure == OnFailure::Restore)
+    }
+}
+
+/// Says what is used as it is.
+fn reused(step: &Step, tell: Tell<'_>) {
+    if let Step::Reuse { service, stale } = step {
+        tell(Event::Reused { service: service.clone() });
+        if *stale {
+            tell(Event::Stale { service: service.clone() });
+        }
+    }
+}
+
+/// What is left of a patience that began then.
+fn left_of(patience: Patience, begun: Instant) -> Patience {
+    match patience {
+        Patience::For(limit) => Patience::For(limit.saturating_sub(begun.elapsed())),
+        other => other,
     }
 }
 

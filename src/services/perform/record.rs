@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::stop::is_cut_off;
 use super::{Did, Done, Order, Report};
 use crate::services::error::ServiceError;
 use crate::services::journal::{self, Act, Entry, Outcome};
@@ -27,7 +26,7 @@ impl Order<'_> {
     ) {
         let outcome = match result {
             Ok(()) => Outcome::Done,
-            Err(error) if is_cut_off(error) => Outcome::Interrupted,
+            Err(error) if error.is_cut_off() => Outcome::Interrupted,
             Err(_) => Outcome::Failed,
         };
         let act = match step {
@@ -52,7 +51,7 @@ impl Order<'_> {
         let entry = Entry {
             operation: self.operation,
             at: Timestamp::now(),
-            agent: journal::agent(),
+            agent: self.machine.agent_name(),
             verb: self.wish.verb,
             act,
             asked: self.wish.names.contains(&service.name),
@@ -87,11 +86,11 @@ impl Order<'_> {
         let wanted = self.wish.names.iter().filter(|name| !reached(name));
         for service in wanted.filter_map(|name| self.machine.registry.services.get(name)) {
             let state = seen.state(service).word().to_owned();
-            let cut_off = is_cut_off(error);
+            let cut_off = error.is_cut_off();
             let entry = Entry {
                 operation: self.operation,
                 at: Timestamp::now(),
-                agent: journal::agent(),
+                agent: self.machine.agent_name(),
                 verb: self.wish.verb,
                 act: Act::Check,
                 asked: true,

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::is_cut_off;
+use crate::coordination::permit::Patience;
+use crate::services::claim;
 use crate::services::error::ServiceError;
 use crate::services::event::{Event, Tell};
 use crate::services::evict_api;
@@ -14,7 +15,6 @@ use crate::services::instance::Instance;
 use crate::services::journal::{self, Act, Entry, Outcome, Verb};
 use crate::services::look::Seen;
 use crate::services::machine::Machine;
-use crate::services::permit::{Patience, Permit};
 use crate::services::service::Service;
 
 /// The wish that services free their memory.
@@ -39,8 +39,8 @@ pub(crate) struct Released {
     pub seconds: f64,
 }
 
-/// Which of these services would free their memory now, and why the rest would not. Takes no
-/// permit and changes nothing.
+/// Which of these services would free their memory now, and why the rest would not. Claims
+/// nothing and changes nothing.
 pub(crate) async fn foresee(
     release: &Release<'_>,
     names: &[String],
@@ -116,46 +116,60 @@ pub(crate) async fn release(
     if service.evict.is_none() {
         return Err(ServiceError::NothingToEvict { name: name.to_owned() });
     }
-    let claims = [machine.claim(service)].into();
+    let only = [name.to_owned()];
+    let seen = Seen::look(machine, Some(&only), &[]).await?;
+    let resource = seen.resources().get(name).map(claim::had);
     let what = format!("evict {name}");
-    let _permit = Permit::take(&claims, &what, release.patience, &machine.cancel, |it, holder| {
-        tell(Event::Waiting { what: it.to_string(), holder: holder.to_string() });
-    })
-    .await?;
-    let seen = Seen::look(machine, Some(&[name.to_owned()]), &[]).await?;
-    let Some(instance) = release.of(service, &seen)? else { return Ok(None) };
-    let begun = Instant::now();
-    let memory = async || machine.held(service, instance).await;
-    let freed = evict_api::evict(service, memory, evict_api::LIMIT, &machine.cancel).await;
-    let seconds = begun.elapsed().as_secs_f64();
-    let outcome = match &freed {
-        Ok(_) => Outcome::Done,
-        Err(error) if is_cut_off(error) => Outcome::Interrupted,
-        Err(_) => Outcome::Failed,
-    };
-    let entry = Entry {
-        operation: release.operation,
-        at: Timestamp::now(),
-        agent: journal::agent(),
-        verb: Verb::Evict,
-        act: Act::Evict,
-        asked: true,
-        service: name.to_owned(),
-        registry: machine.registry.place.clone(),
-        from: seen.state(service).word().to_owned(),
-        to: seen.state(service).word().to_owned(),
-        outcome,
-        error: freed.as_ref().err().map(ToString::to_string),
-        attempts: 1,
-        pauses: Vec::new(),
-        escalated: false,
-        seconds,
-        mib_before: seen.used(service),
-        mib_after: machine.used(service, &seen).await,
-    };
-    let _ = journal::append(&machine.places.journal(), &entry);
-    let freed = freed?;
-    tell(Event::Evicted { service: name.to_owned(), before: freed.before, after: freed.after });
-    let (before_mib, after_mib) = (freed.before.map(|it| it.0), freed.after.map(|it| it.0));
-    Ok(Some(Released { service: name.to_owned(), before_mib, after_mib, seconds }))
+    let parts = resource.into_iter().collect();
+    let leave = machine.leave(parts, &what, release.patience, &seen, tell).await?;
+    let freed = leave.attend(machine, release.claimed(service, tell)).await;
+    leave.end(&freed, tell).await;
+    freed
+}
+
+impl Release<'_> {
+    /// Has a service free its memory that is claimed.
+    async fn claimed(
+        &self,
+        service: &Service,
+        tell: Tell<'_>,
+    ) -> Result<Option<Released>, ServiceError> {
+        let (release, machine, name) = (self, self.machine, service.name.as_str());
+        let seen = Seen::look(machine, Some(&[name.to_owned()]), &[]).await?;
+        let Some(instance) = release.of(service, &seen)? else { return Ok(None) };
+        let begun = Instant::now();
+        let memory = async || machine.held(service, instance).await;
+        let freed = evict_api::evict(service, memory, evict_api::LIMIT, &machine.cancel).await;
+        let seconds = begun.elapsed().as_secs_f64();
+        let outcome = match &freed {
+            Ok(_) => Outcome::Done,
+            Err(error) if error.is_cut_off() => Outcome::Interrupted,
+            Err(_) => Outcome::Failed,
+        };
+        let entry = Entry {
+            operation: release.operation,
+            at: Timestamp::now(),
+            agent: machine.agent_name(),
+            verb: Verb::Evict,
+            act: Act::Evict,
+            asked: true,
+            service: name.to_owned(),
+            registry: machine.registry.place.clone(),
+            from: seen.state(service).word().to_owned(),
+            to: seen.state(service).word().to_owned(),
+            outcome,
+            error: freed.as_ref().err().map(ToString::to_string),
+            attempts: 1,
+            pauses: Vec::new(),
+            escalated: false,
+            seconds,
+            mib_before: seen.used(service),
+            mib_after: machine.used(service, &seen).await,
+        };
+        let _ = journal::append(&machine.places.journal(), &entry);
+        let freed = freed?;
+        tell(Event::Evicted { service: name.to_owned(), before: freed.before, after: freed.after });
+        let (before_mib, after_mib) = (freed.before.map(|it| it.0), freed.after.map(|it| it.0));
+        Ok(Some(Released { service: name.to_owned(), before_mib, after_mib, seconds }))
+    }
 }

@@ -6,20 +6,21 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::Timestamp;
 use rand::RngExt;
 
-use super::stop::{end, is_cut_off};
+use super::stop::end;
 use crate::cancel::Cancel;
 use crate::engine::compose::Existing;
 use crate::services::error::ServiceError;
 use crate::services::event::{Event, Tell};
 use crate::services::health::{self, Heard, Owner};
 use crate::services::instance::Instance;
+use crate::services::leave::Leave;
 use crate::services::look::{Room, Seen};
 use crate::services::machine::Machine;
 use crate::services::memory::recovery;
 use crate::services::note::{self, Doing, Failed, Started};
 use crate::services::service::{AfterGrace, Kind, Retry, Service};
 use crate::services::state::Life;
-use crate::services::{container, native, permit};
+use crate::services::{container, native};
 
 /// A service that is healthy.
 #[derive(Debug, Clone)]
@@ -39,11 +40,12 @@ pub(crate) struct NotReady {
     pub pauses: Vec<Duration>,
 }
 
-/// Starts a service that does not run. The caller has its permit, and that of its GPUs.
+/// Starts a service that does not run. The caller has leave for it and its GPUs.
 pub(crate) async fn start(
     machine: &Machine,
     service: &Service,
     room: Option<&Room>,
+    leave: &Leave,
     tell: Tell<'_>,
 ) -> Result<Ready, NotReady> {
     let folder = machine.places.service(service);
@@ -58,7 +60,7 @@ pub(crate) async fn start(
         }
         loop {
             attempts += 1;
-            let error = match once(machine, service, room, attempts, tell).await {
+            let error = match once(machine, service, room, attempts, leave, tell).await {
                 Ok(instance) => {
                     let _ = note::change(&folder, |note| {
                         note.doing = None;
@@ -81,7 +83,7 @@ pub(crate) async fn start(
         }
     };
     let why = failed.to_string();
-    let cut_off = is_cut_off(&failed);
+    let cut_off = failed.is_cut_off();
     let _ = note::change(&folder, |note| {
         *note = note::Note::default();
         note.failed = (!cut_off).then(|| Failed { why, at: Timestamp::now() });
@@ -91,7 +93,7 @@ pub(crate) async fn start(
 
 /// Notes that a service that does not run was not even tried to be started.
 pub(super) fn refuse(machine: &Machine, service: &Service, seen: &Seen, error: &ServiceError) {
-    if seen.life(&service.name) == Life::Gone && !is_cut_off(error) {
+    if seen.life(&service.name) == Life::Gone && !error.is_cut_off() {
         let failed = Failed { why: error.to_string(), at: Timestamp::now() };
         // What is said of it counts, whether or not it can be noted.
         let _ = note::change(&machine.places.service(service), |note| note.failed = Some(failed));
@@ -116,6 +118,7 @@ async fn once(
     service: &Service,
     room: Option<&Room>,
     attempt: u32,
+    leave: &Leave,
     tell: Tell<'_>,
 ) -> Result<Instance, ServiceError> {
     let name = &service.name;
@@ -138,12 +141,12 @@ async fn once(
     }
     let attempts = service.retry.attempts;
     tell(Event::Starting { service: name.clone(), attempt, attempts });
-    let started = launch(machine, service).await;
+    let started = launch(machine, service, leave).await;
     let instance = match started {
         Ok(instance) => instance,
         Err(error) => {
             // A docker client that was cut off may have asked for it all the same.
-            sweep(machine, service).await?;
+            sweep(machine, service, leave).await?;
             return Err(error);
         }
     };
@@ -169,7 +172,7 @@ async fn once(
             Ok(instance)
         }
         Err(error) => {
-            clean_up(service, &instance, machine).await?;
+            clean_up(service, &instance, leave, machine).await?;
             Err(error)
         }
     }
@@ -198,7 +201,11 @@ pub(crate) async fn until_healthy(
     Ok(())
 }
 
-async fn launch(machine: &Machine, service: &Service) -> Result<Instance, ServiceError> {
+async fn launch(
+    machine: &Machine,
+    service: &Service,
+    leave: &Leave,
+) -> Result<Instance, ServiceError> {
     if service.is_native() {
         let folder = machine.places.service(service);
         return Ok(Instance::Native(native::start(service, &folder)?));
@@ -207,10 +214,8 @@ async fn launch(machine: &Machine, service: &Service) -> Result<Instance, Servic
     let mut looked = container::look(engine, std::iter::once(service), &machine.cancel).await?;
     let found = looked.remove(&service.name).unwrap_or(container::Looked::Absent);
     let existing = Existing::BroughtUpToDate;
-    let client =
-        permit::client(&machine.places.service(service), &format!("start {}", service.name))?;
     let started =
-        container::start(engine, service, &found, existing, &client, &machine.cancel).await?;
+        container::start(engine, service, &found, existing, leave, &machine.cancel).await?;
     Ok(Instance::Container(started))
 }
 
@@ -218,16 +223,17 @@ async fn launch(machine: &Machine, service: &Service) -> Result<Instance, Servic
 async fn clean_up(
     service: &Service,
     instance: &Instance,
+    leave: &Leave,
     machine: &Machine,
 ) -> Result<(), ServiceError> {
     // It never served anybody, so nothing is lost by a kill.
     let mut service = service.clone();
     service.stop.after_grace = AfterGrace::Kill;
-    end(&service, instance, &machine.cancel).await.map(drop)
+    end(&service, instance, leave, &machine.cancel).await.map(drop)
 }
 
 /// Ends what runs of a service whose start failed before anything of it was seen.
-async fn sweep(machine: &Machine, service: &Service) -> Result<(), ServiceError> {
+async fn sweep(machine: &Machine, service: &Service, leave: &Leave) -> Result<(), ServiceError> {
     let instance = match &service.kind {
         Kind::Native(_) => {
             use native::Looked;
@@ -250,7 +256,7 @@ async fn sweep(machine: &Machine, service: &Service) -> Result<(), ServiceError>
         }
     };
     match instance {
-        Some(instance) => clean_up(service, &instance, machine).await,
+        Some(instance) => clean_up(service, &instance, leave, machine).await,
         None => Ok(()),
     }
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::cancel::Cancel;
-use crate::engine::error::EngineError;
 use crate::services::error::ServiceError;
 use crate::services::event::{Event, Tell};
 use crate::services::instance::Instance;
+use crate::services::leave::Leave;
 use crate::services::machine::Machine;
 use crate::services::note::{self, Doing};
 use crate::services::service::Service;
@@ -18,7 +18,7 @@ const EVICTING: Duration = Duration::from_secs(10);
 /// How long an endpoint may answer on once its server is gone: a proxy that closes.
 const SILENT: Duration = Duration::from_secs(5);
 
-/// Stops a service that runs. The caller has its permit, and has decided that it may go.
+/// Stops a service that runs. The caller has leave, and has decided that it may go.
 ///
 /// It is stopped when its container or its processes are gone and its endpoint is silent.
 pub(crate) async fn stop(
@@ -26,6 +26,7 @@ pub(crate) async fn stop(
     service: &Service,
     instance: &Instance,
     why: &str,
+    leave: &Leave,
     tell: Tell<'_>,
 ) -> Result<Stopped, ServiceError> {
     let folder = machine.places.service(service);
@@ -49,7 +50,7 @@ pub(crate) async fn stop(
             }
         }
     }
-    let stopped = end(service, instance, &machine.cancel).await;
+    let stopped = end(service, instance, leave, &machine.cancel).await;
     let stopped = match stopped {
         Ok(stopped) => {
             health::silence::wait_until_silent(service, SILENT, &cancel).await.map(|()| stopped)
@@ -73,15 +74,11 @@ pub(crate) async fn stop(
 pub(super) async fn end(
     service: &Service,
     instance: &Instance,
+    leave: &Leave,
     cancel: &Cancel,
 ) -> Result<Stopped, ServiceError> {
     match instance {
-        Instance::Container(container) => container::stop(container, service, cancel).await,
+        Instance::Container(container) => container::stop(container, service, leave, cancel).await,
         Instance::Native(native) => native::stop(native, service, cancel).await,
     }
-}
-
-/// Whether what failed was that the user wanted the end.
-pub(super) fn is_cut_off(error: &ServiceError) -> bool {
-    matches!(error, ServiceError::Cancelled { .. } | ServiceError::Engine(EngineError::Cancelled))
 }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::start::{self, NotReady};
-use super::stop::{is_cut_off, stop};
+use super::stop::stop;
 use super::{Did, Order, Report, SoFar};
 use crate::services::error::ServiceError;
 use crate::services::event::{Event, Tell};
 use crate::services::instance::Instance;
+use crate::services::leave::Leave;
 use crate::services::look::Seen;
 use crate::services::plan::{Plan, Step};
 use crate::services::service::{AfterGrace, Service};
@@ -19,6 +20,7 @@ pub(super) struct Undo<'a, 'o> {
     pub order: &'a Order<'o>,
     pub error: &'a ServiceError,
     pub plan: &'a Plan,
+    pub leave: &'a Leave,
 }
 
 impl Undo<'_, '_> {
@@ -30,7 +32,7 @@ impl Undo<'_, '_> {
         report: &mut Report,
         tell: Tell<'_>,
     ) {
-        let is_cut_off = is_cut_off(self.error);
+        let is_cut_off = self.error.is_cut_off();
         let kept = if is_cut_off { BTreeSet::new() } else { self.kept(so_far) };
         let mut running = Vec::new();
         // The last one was ended by its own start.
@@ -75,12 +77,12 @@ impl Undo<'_, '_> {
         // Nobody but this command knows of it.
         unused.stop.after_grace = AfterGrace::Kill;
         unused.evict = None;
-        let why = if is_cut_off(self.error) {
+        let why = if self.error.is_cut_off() {
             "what wanted it is interrupted".to_owned()
         } else {
             "what needs it could not be started".to_owned()
         };
-        let stopped = stop(self.order.machine, &unused, instance, &why, tell).await;
+        let stopped = stop(self.order.machine, &unused, instance, &why, self.leave, tell).await;
         let escalated = stopped.as_ref().is_ok_and(|stopped| stopped.escalated);
         let did = Did { escalated, from: Some("ready"), ..Did::default() };
         let result = stopped.map(drop);
@@ -110,7 +112,7 @@ impl Undo<'_, '_> {
             running.iter().map(|(service, instance)| (*service, instance)).collect();
         // What is back is another instance than that which was seen.
         let started = match seen.room_for(service, headroom, &so_far.stopped, &running) {
-            Ok(room) => start::start(machine, service, room.as_ref(), tell).await,
+            Ok(room) => start::start(machine, service, room.as_ref(), self.leave, tell).await,
             Err(error) => Err(NotReady { error, attempts: 0, pauses: Vec::new() }),
         };
         let (attempts, back, result) = match started {
