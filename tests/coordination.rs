@@ -14,15 +14,23 @@ mod support;
 
 #[path = "coordination/cancel.rs"]
 mod cancel;
+#[path = "coordination/death.rs"]
+mod death;
+#[path = "coordination/joined.rs"]
+mod joined;
 #[path = "coordination/lock.rs"]
 mod lock;
 #[path = "coordination/op.rs"]
 mod op;
 #[path = "coordination/ops.rs"]
 mod ops;
+#[path = "coordination/places.rs"]
+mod places;
 #[path = "coordination/queue.rs"]
 mod queue;
 #[path = "coordination/watch.rs"]
 mod watch;
+#[path = "coordination/within.rs"]
+mod within;
 #[path = "coordination/world.rs"]
 mod world;

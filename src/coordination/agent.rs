@@ -16,6 +16,8 @@ pub(crate) const OPERATION: &str = "LEM_OP_ID";
 /// The same number under the name that a command of `lem lock` expects.
 pub(crate) const LOCK: &str = "LEM_LOCK_ID";
 pub(crate) const TOKEN: &str = "LEM_LOCK_TOKEN";
+/// The operation, as `lem unlock` wants it.
+pub(crate) const LOCK: &str = "LEM_LOCK_ID";
 
 /// How often an owner says that it is well.
 const HEARTBEAT: Duration = Duration::from_secs(5);

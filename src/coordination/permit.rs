@@ -111,6 +111,7 @@ impl Permit {
             (super::agent::OPERATION.to_owned(), self.id.to_string()),
             (super::agent::LOCK.to_owned(), self.id.to_string()),
             (super::agent::TOKEN.to_owned(), self.token.0.to_string()),
+            (super::agent::LOCK.to_owned(), self.id.to_string()),
         ]
     }
 

@@ -46,12 +46,12 @@ pub(crate) struct Command<'a> {
 }
 
 impl Project {
-    fn line(&self) -> Invocation {
+    pub(super) fn line(&self) -> Invocation {
         self.words("quiet")
     }
 
     /// For what takes long enough to be watched.
-    fn talkative(&self) -> Invocation {
+    pub(super) fn talkative(&self) -> Invocation {
         self.words("plain")
     }
 

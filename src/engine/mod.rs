@@ -17,6 +17,7 @@ pub(crate) mod invocation;
 pub(crate) mod labelled;
 pub(crate) mod lem_keys;
 pub(crate) mod life;
+pub(crate) mod operations;
 pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod reply;

@@ -55,3 +55,20 @@ pub(crate) fn peak_mebibytes(pid: u32) -> Option<u64> {
     let kibibytes: u64 = peak.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes >> 10)
 }
+
+/// Everything that it started, and what that started.
+pub(crate) fn descendants(pid: u32) -> Vec<u32> {
+    let mut found = children(pid);
+    let mut at = 0;
+    while at < found.len() {
+        found.extend(children(found[at]));
+        at += 1;
+    }
+    found
+}
+
+/// KILL.
+pub(crate) fn kill(pid: u32) {
+    let pid = nix::unistd::Pid::from_raw(pid.try_into().unwrap());
+    let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+}

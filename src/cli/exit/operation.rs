@@ -15,8 +15,8 @@ impl Failure for OperationError {
     fn code(&self) -> u8 {
         use OperationError as E;
         match self {
-            E::Coordination(error) | E::InTheWay { source: error, .. } => coordination(error),
-            E::Engine(EngineError::Failed { .. }) => FAILED,
+            E::Coordination(error) | E::InTheWay { error, .. } => coordination(error),
+            E::Engine(EngineError::Failed { .. }) | E::NothingThere { .. } => FAILED,
             E::Engine(error) => engine(error),
             E::Gpu(error) => gpu(error),
             E::NoGpu { .. } => WRONG,
@@ -36,7 +36,7 @@ impl Failure for OperationError {
                 let more = coordination_hint(error).unwrap_or_default();
                 format!("`--queue` waits for your turn{join}; {more}")
             }
-            E::Coordination(error) | E::InTheWay { source: error, .. } => {
+            E::Coordination(error) | E::InTheWay { error, .. } => {
                 return coordination_hint(error);
             }
             E::Engine(error) => return engine_hint(error),
@@ -52,6 +52,7 @@ impl Failure for OperationError {
                 "known here: {}; with a command any name will do: `-- COMMAND`",
                 known.join(", ")
             ),
+            E::NothingThere { .. } => "`lem op deploy` makes one".to_owned(),
             E::NoStandardCommand { hint, .. } => (*hint).to_owned(),
             E::Files(FilesError::ComposeFileMissing { .. }) => {
                 "`-f` is relative to this folder".to_owned()

@@ -16,8 +16,8 @@ pub(in crate::cli) enum OperationError {
     #[error(transparent)]
     Coordination(#[from] CoordinationError),
     /// Somebody is in the way, of whom more is known.
-    #[error("{source}")]
-    InTheWay { source: CoordinationError, lines: Vec<String>, can_join: bool },
+    #[error("{error}")]
+    InTheWay { error: CoordinationError, lines: Vec<String>, can_join: bool },
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
@@ -30,6 +30,8 @@ pub(in crate::cli) enum OperationError {
     Unknown { name: String, nearest: Option<String>, known: Vec<String> },
     #[error("what `{kind}` means for {what} is not known without a command")]
     NoStandardCommand { kind: Kind, what: String, hint: &'static str },
+    #[error("{what} has no container")]
+    NothingThere { what: String },
     #[error("`{command}` can't be started")]
     NoCommand { command: String, source: std::io::Error },
     #[error("the current folder can't be used")]

@@ -3,12 +3,19 @@
 
 mod arguments;
 mod attend;
+mod conclude;
 mod engine_here;
 mod error;
+mod explain;
+mod join;
+mod look;
 mod names;
 mod op;
 mod place;
 mod remembered;
+mod standard;
+mod wish;
+mod work;
 
 pub(super) use arguments::Arguments;
 pub(super) use attend::{Attending, Cause, Ended};

@@ -20,8 +20,10 @@ use crate::coordination::ledger::Known;
 use crate::coordination::part::Part;
 use crate::coordination::resource::{Level, Resource};
 use crate::engine::compose::Project;
+use crate::engine::container::Docker;
 use crate::engine::error::EngineError;
 use crate::engine::files::{self, FilesError};
+use crate::engine::invocation::Invocation;
 use crate::engine::labelled::{self, Labelled};
 use crate::engine::process::ask;
 use crate::engine::resolved;
@@ -102,6 +104,16 @@ impl<'a> Site<'a> {
         let remembered = Remembered::beside(&file, store);
         let engine = EngineHere::look();
         Ok(Self { place, agent, cancel, engine, remembered, notes: Vec::new() })
+    }
+
+    /// The engine, which must answer now.
+    pub(super) async fn connect(&mut self) -> Result<Docker, OperationError> {
+        Ok(self.engine.connect(self.cancel).await?.docker.clone())
+    }
+
+    /// The answer to a short question.
+    pub(super) async fn ask(&self, question: &Invocation) -> Result<String, EngineError> {
+        ask(question, self.cancel).await
     }
 
     /// The whole Compose project of this folder.

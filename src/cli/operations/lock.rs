@@ -15,7 +15,7 @@ use crate::cli::service;
 use crate::coordination::agent::Agent;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::ledger::Ending;
-use crate::coordination::operation::{OnConflict, Priority, State, Wish};
+use crate::coordination::operation::{OnConflict, State, Wish};
 use crate::coordination::part::{Act, Part};
 use crate::coordination::permit::{Disturbance, Patience, Permit};
 use crate::coordination::resource::Resource;
@@ -56,7 +56,8 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
         return service::lock(&arguments.lease);
     }
     block_on::<_, OperationError>(async |cancel: &Cancel| {
-        let agent = Agent::open(None).await?;
+        let asking = arguments.lease.asking();
+        let agent = Agent::open(asking.agent.as_deref()).await?;
         let mut site = Site::here(&arguments.place, &agent, cancel).await?;
         let mut resources = Vec::new();
         for name in &arguments.resources {
@@ -97,8 +98,8 @@ impl Arguments {
             what: format!("{} {}", act.word(), names.join(" and ")),
             command: Some(words.join(" ").chars().take(200).collect()),
             agent: agent.to_owned(),
-            reason: None,
-            priority: Priority::default(),
+            reason: self.lease.asking().reason.clone(),
+            priority: self.lease.asking().priority,
             expect: None,
             limit: None,
             settle: Duration::ZERO,

@@ -57,8 +57,8 @@ pub(in crate::cli) struct Arguments {
 
 /// What a lock of anything else has in common with it.
 impl Arguments {
-    pub(in crate::cli) fn is_exclusive(&self) -> bool {
-        self.exclusive
+    pub(in crate::cli) fn asking(&self) -> &Asking {
+        &self.asking
     }
 
     pub(in crate::cli) fn wait(&self) -> Option<Time> {

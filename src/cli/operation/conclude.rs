@@ -1,0 +1,59 @@
+//! The end of an operation, as the end of its command says.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::attend::{Cause, Ended};
+use super::error::OperationError;
+use crate::cli::{exit, render};
+use crate::coordination::error::CoordinationError;
+use crate::coordination::ledger::Ending;
+use crate::coordination::operation::State;
+use crate::coordination::permit::{Disturbance, Permit};
+use crate::duration::human;
+use crate::engine::process::Exit;
+
+/// Ends the operation, and says lem's exit code.
+pub(super) async fn conclude(
+    permit: Permit,
+    what: &str,
+    ended: &Ended,
+    limit: Duration,
+    document: &mut Value,
+) -> Result<u8, OperationError> {
+    let id = permit.id;
+    let code = match ended.exit {
+        Exit::Code(code) => u8::try_from(code).unwrap_or(u8::MAX),
+        Exit::Signal(signal) => 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0)),
+    };
+    let (state, note) = match &ended.cause {
+        Some(Cause::TookTooLong) => {
+            (State::TimedOut, Some(format!("it took longer than {}", human(limit))))
+        }
+        Some(Cause::Disturbed(Disturbance::Cancelled { why })) => {
+            (State::Cancelled, Some(why.clone()))
+        }
+        Some(Cause::Disturbed(Disturbance::TakenAway { why })) => {
+            document["state"] = json!(State::Lost);
+            return Err(CoordinationError::TakenAway { id, why: why.clone() }.into());
+        }
+        Some(Cause::Interrupted(signal)) => (State::Cancelled, Some(format!("by {signal}"))),
+        None if code == 0 => (State::Done, None),
+        None => (State::Failed, Some(ended.exit.to_string())),
+    };
+    document["state"] = json!(state);
+    permit.end(Ending { state, exit_code: Some(i32::from(code)), note }).await?;
+    match &ended.cause {
+        Some(Cause::TookTooLong) => {
+            let limit = human(limit);
+            render::say(&format!("error: operation {id} ({what}) took longer than {limit}"));
+            render::say("hint: give it longer: `--timeout 30m`");
+            Ok(exit::TIME_LIMIT)
+        }
+        Some(Cause::Disturbed(Disturbance::Cancelled { why })) => {
+            Err(CoordinationError::CancelledByOther { id, why: why.clone() }.into())
+        }
+        _ => Ok(code),
+    }
+}
