@@ -31,6 +31,7 @@ use crate::yaml::keys::nearest;
 
 /// Which Compose project is meant.
 #[derive(Debug, Clone, Default, Args)]
+#[group(skip)]
 pub(in crate::cli) struct Where {
     /// The Compose file, instead of the one here or above; more than one: `-f a -f b`
     #[arg(short = 'f', long = "compose-file", value_name = "FILE")]

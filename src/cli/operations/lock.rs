@@ -23,7 +23,9 @@ use crate::engine::process::Exit;
 use crate::gpu::look::Lookout;
 
 /// What is had, and how.
+// Groups of flattened arguments have the names of their types.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(in crate::cli) struct Arguments {
     /// What to have, as in `lem op`: a service of the Compose project here, a container,
     /// `project:NAME`, `engine`, `gpu:0`, or `name:ANYTHING` that all who use it agree on
