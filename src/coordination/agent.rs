@@ -13,8 +13,6 @@ use super::owner::{Own, Owner, person};
 pub(crate) const VARIABLE: &str = "LEM_AGENT";
 /// The operation that a command is run by, and its token: what is given to that command.
 pub(crate) const OPERATION: &str = "LEM_OP_ID";
-/// The same number under the name that a command of `lem lock` expects.
-pub(crate) const LOCK: &str = "LEM_LOCK_ID";
 pub(crate) const TOKEN: &str = "LEM_LOCK_TOKEN";
 /// The operation, as `lem unlock` wants it.
 pub(crate) const LOCK: &str = "LEM_LOCK_ID";

@@ -109,7 +109,6 @@ impl Permit {
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         vec![
             (super::agent::OPERATION.to_owned(), self.id.to_string()),
-            (super::agent::LOCK.to_owned(), self.id.to_string()),
             (super::agent::TOKEN.to_owned(), self.token.0.to_string()),
             (super::agent::LOCK.to_owned(), self.id.to_string()),
         ]

@@ -31,7 +31,7 @@ impl Failure for OperationError {
     fn hint(&self) -> Option<String> {
         use OperationError as E;
         let hint = match self {
-            E::InTheWay { source: error @ CoordinationError::Blocked { .. }, can_join, .. } => {
+            E::InTheWay { error: error @ CoordinationError::Blocked { .. }, can_join, .. } => {
                 let join = if *can_join { ", `--join` for its result" } else { "" };
                 let more = coordination_hint(error).unwrap_or_default();
                 format!("`--queue` waits for your turn{join}; {more}")
