@@ -28,11 +28,8 @@ mod ops;
 mod places;
 #[path = "coordination/queue.rs"]
 mod queue;
-<<<<<<< HEAD
 #[path = "coordination/watch.rs"]
 mod watch;
-=======
->>>>>>> op
 #[path = "coordination/within.rs"]
 mod within;
 #[path = "coordination/world.rs"]
