@@ -22,7 +22,11 @@ use crate::coordination::resource::Resource;
 use crate::engine::process::Exit;
 use crate::gpu::look::Lookout;
 
-/// What is had, and how.
+/// Run a command that has something meanwhile: containers, GPUs and names (RES), or services of a
+/// registry (`--needs`), which are started where need be and not stopped meanwhile.
+///
+/// lem ends with the exit code of the command. When lem is killed, what it had is free once the
+/// command has ended; the services of `--needs` are free at once.
 // Groups of flattened arguments have the names of their types.
 #[derive(Debug, Args)]
 #[group(skip)]

@@ -26,10 +26,7 @@ use crate::services::perform::leases::{self, Exclusive};
 use crate::services::place::Purpose;
 use crate::services::plan::Wish;
 
-/// Run a command that has something meanwhile: containers, GPUs and names (RES), or services of a
-/// registry (`--needs`), which are started where need be and not stopped meanwhile.
-///
-/// lem ends with the exit code of the command. When lem is killed, its leases are gone with it.
+/// Services that a command uses, and how they are asked for.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     /// A service of the registry that the command uses; more than one: `--needs a --needs b`
@@ -43,7 +40,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     preempt: bool,
     /// How long to wait for somebody else who acts on the same service or GPU, 0 is not at all;
-    /// otherwise 10 minutes, and as long as a start of these services may take
+    /// otherwise 10 minutes, and as long as a start of these services may take; 5 minutes for RES
     #[arg(short = 'w', long, value_name = "TIME")]
     wait: Option<Time>,
     #[command(flatten)]
