@@ -101,7 +101,7 @@ fuzz: ## feed the readers of files and of docker's answers with rubbish (FUZZ_SE
 .PHONY: check
 check: ## formatting, lints and documentation, for both builds of the crate
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --features bench -- -D warnings
 	cargo clippy --locked --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 	@if command -v cargo-deny >/dev/null; then set -x; cargo deny --locked check; \
@@ -115,6 +115,10 @@ bench: setup-for-tests release ## measure what lem adds to docker compose (BENCH
 .PHONY: bench-switch
 bench-switch: ## measure what a switch between model servers adds to them (BENCH_ROUNDS=3)
 	cargo bench --locked --bench switch
+
+.PHONY: bench-coordination
+bench-coordination: ## measure the ledger of operations: many processes, wake-ups, those who wait, what `lem op` adds
+	cargo bench --locked --features bench --bench coordination
 
 .PHONY: install
 install: release ## install under PREFIX (/usr/local), below DESTDIR

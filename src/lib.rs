@@ -65,6 +65,9 @@ mod state_dir;
 mod yaml;
 
 pub use cli::run;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use coordination::bench;
 
 /// For the targets in `fuzz/`; no part of what the crate promises.
 ///

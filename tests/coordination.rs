@@ -16,6 +16,8 @@ mod support;
 mod cancel;
 #[path = "coordination/death.rs"]
 mod death;
+#[path = "coordination/faults.rs"]
+mod faults;
 #[path = "coordination/joined.rs"]
 mod joined;
 #[path = "coordination/lock.rs"]

@@ -18,7 +18,10 @@ pub(crate) const TOKEN: &str = "LEM_LOCK_TOKEN";
 pub(crate) const LOCK: &str = "LEM_LOCK_ID";
 
 /// How often an owner says that it is well.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+///
+/// 2026-11-21: the kernel tells who lives; this only tells who was stopped, which is said of one not
+/// heard of for a minute. So that a hundred who wait don't keep the disk awake, it is seldom.
+const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// This process as one that acts.
 #[derive(Debug)]
@@ -66,10 +69,13 @@ impl Agent {
     }
 
     /// One whose ledger is in this folder.
-    #[cfg(test)]
-    pub(crate) async fn in_folder(name: &str, folder: &std::path::Path) -> Arc<Self> {
+    #[cfg(any(test, feature = "bench"))]
+    pub(crate) async fn open_in(
+        name: &str,
+        folder: &std::path::Path,
+    ) -> Result<Arc<Self>, CoordinationError> {
         let folder = folder.to_owned();
-        Self::with(name.to_owned(), move || Ledger::open_in(&folder)).await.unwrap()
+        Self::with(name.to_owned(), move || Ledger::open_in(&folder)).await
     }
 
     /// As others read it.

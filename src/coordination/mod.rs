@@ -8,6 +8,8 @@
 
 pub(crate) mod admission;
 pub(crate) mod agent;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub(crate) mod claim;
 pub(crate) mod conflict;
 pub(crate) mod dependency;

@@ -41,13 +41,17 @@ impl Gate {
 
     /// Waits until nobody else writes.
     pub(super) fn pass(&self) -> Result<Passed<'_>, LedgerError> {
+        self.pass_within(LONGEST)
+    }
+
+    fn pass_within(&self, limit: Duration) -> Result<Passed<'_>, LedgerError> {
         let begun = Instant::now();
         loop {
             match self.file.try_lock() {
                 Ok(()) => return Ok(Passed(&self.file)),
-                Err(TryLockError::WouldBlock) if begun.elapsed() < LONGEST => {}
+                Err(TryLockError::WouldBlock) if begun.elapsed() < limit => {}
                 Err(TryLockError::WouldBlock) => {
-                    return Err(LedgerError::Stuck { path: self.path.clone(), limit: LONGEST });
+                    return Err(LedgerError::Stuck { path: self.path.clone(), limit });
                 }
                 Err(TryLockError::Error(source)) => {
                     return Err(LedgerError::Folder { path: self.path.clone(), source });
@@ -61,4 +65,21 @@ impl Gate {
 /// A moment that nobody else waits in step with.
 pub(super) fn pause() {
     std::thread::park_timeout(Duration::from_micros(rand::rng().random_range(50..1500)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_passes_at_a_time_and_who_never_comes_out_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (Gate::open(folder.path()).unwrap(), Gate::open(folder.path()).unwrap());
+        let limit = Duration::from_millis(30);
+        let passed = one.pass().unwrap();
+        let given_up = two.pass_within(limit).unwrap_err();
+        assert!(matches!(given_up, LedgerError::Stuck { limit: it, .. } if it == limit));
+        drop(passed);
+        two.pass_within(limit).unwrap();
+    }
 }

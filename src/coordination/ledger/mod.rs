@@ -13,6 +13,7 @@ mod board;
 mod end;
 mod engines;
 mod error;
+mod file_system;
 mod gate;
 mod look;
 mod past;
@@ -94,6 +95,9 @@ impl Ledger {
     pub(crate) fn open_in(folder: &Path) -> Result<Self, LedgerError> {
         let unusable = |source| LedgerError::Folder { path: folder.to_owned(), source };
         state_dir::make(&folder.join(OWNERS)).map_err(unusable)?;
+        if let Some(kind) = file_system::shared(folder) {
+            return Err(LedgerError::Shared { path: folder.to_owned(), kind });
+        }
         let gate = Gate::open(folder).map_err(unusable)?;
         let path = folder.join("ledger.db");
         // `SQLite` gives what it puts beside it the same mode. What can't be made, it will say.

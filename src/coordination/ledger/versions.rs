@@ -64,7 +64,7 @@ CREATE TABLE operations (
 ) STRICT;
 CREATE INDEX operations_that_live ON operations (rank, id) WHERE state IN ('queued', 'active');
 CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    seq INTEGER PRIMARY KEY NOT NULL,
     operation INTEGER NOT NULL REFERENCES operations (id) ON DELETE CASCADE,
     at TEXT NOT NULL,
     what TEXT NOT NULL,
@@ -97,28 +97,74 @@ pub(super) enum Version {
 
 /// The version of the file.
 pub(super) fn of(connection: &mut SqliteConnection) -> QueryResult<Version> {
-    let version: i64 = diesel::select(diesel::dsl::sql::<BigInt>(
-        "(SELECT user_version FROM pragma_user_version)",
-    ))
-    .get_result(connection)?;
-    let had = usize::try_from(version).unwrap_or(usize::MAX);
-    Ok(match had.cmp(&STEPS.len()) {
+    Ok(match steps_had(connection)?.cmp(&STEPS.len()) {
         std::cmp::Ordering::Less => Version::Older,
         std::cmp::Ordering::Equal => Version::Ours,
         std::cmp::Ordering::Greater => Version::Newer,
     })
 }
 
-/// Brings the file to the newest version, within the caller's transaction.
-pub(super) fn bring_up(connection: &mut SqliteConnection) -> QueryResult<()> {
+fn steps_had(connection: &mut SqliteConnection) -> QueryResult<usize> {
     let version: i64 = diesel::select(diesel::dsl::sql::<BigInt>(
         "(SELECT user_version FROM pragma_user_version)",
     ))
     .get_result(connection)?;
-    let had = usize::try_from(version).unwrap_or(usize::MAX);
-    for (number, step) in STEPS.iter().enumerate().skip(had) {
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+/// Brings the file to the newest version, within the caller's transaction.
+pub(super) fn bring_up(connection: &mut SqliteConnection) -> QueryResult<()> {
+    bring_up_by(&STEPS, connection)
+}
+
+fn bring_up_by(steps: &[&str], connection: &mut SqliteConnection) -> QueryResult<()> {
+    for (number, step) in steps.iter().enumerate().skip(steps_had(connection)?) {
         connection.batch_execute(step)?;
         connection.batch_execute(&format!("PRAGMA user_version = {}", number + 1))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "CREATE TABLE a (n INTEGER) STRICT; INSERT INTO a VALUES (1);";
+    const TWO: &str = "ALTER TABLE a ADD COLUMN m INTEGER; UPDATE a SET m = n + 1;";
+
+    fn all(connection: &mut SqliteConnection) -> (usize, i64) {
+        let sum = diesel::dsl::sql::<BigInt>("(SELECT sum(n + m) FROM a)");
+        (steps_had(connection).unwrap(), diesel::select(sum).get_result(connection).unwrap())
+    }
+
+    #[test]
+    fn a_file_gets_the_steps_that_it_has_not_had_whenever_it_was_made() {
+        let mut old = SqliteConnection::establish(":memory:").unwrap();
+        bring_up_by(&[ONE], &mut old).unwrap();
+        bring_up_by(&[ONE, TWO], &mut old).unwrap();
+        bring_up_by(&[ONE, TWO], &mut old).unwrap();
+        let mut new = SqliteConnection::establish(":memory:").unwrap();
+        bring_up_by(&[ONE, TWO], &mut new).unwrap();
+        assert_eq!((all(&mut old), all(&mut new)), ((2, 3), (2, 3)));
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_as_it_was() {
+        let mut file = SqliteConnection::establish(":memory:").unwrap();
+        bring_up_by(&[ONE, TWO], &mut file).unwrap();
+        let broken = [ONE, TWO, "DELETE FROM a; CREATE TABLE a (n INTEGER);"];
+        let bring_up = |file: &mut SqliteConnection| bring_up_by(&broken, file);
+        file.immediate_transaction(bring_up).unwrap_err();
+        assert_eq!(all(&mut file), (2, 3));
+    }
+
+    #[test]
+    fn the_ledger_of_a_newer_lem_is_left_alone() {
+        let mut file = SqliteConnection::establish(":memory:").unwrap();
+        assert_eq!(of(&mut file).unwrap(), Version::Older);
+        bring_up(&mut file).unwrap();
+        assert_eq!(of(&mut file).unwrap(), Version::Ours);
+        file.batch_execute(&format!("PRAGMA user_version = {}", STEPS.len() + 1)).unwrap();
+        assert_eq!(of(&mut file).unwrap(), Version::Newer);
+    }
 }

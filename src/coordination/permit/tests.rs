@@ -20,7 +20,7 @@ impl World {
     }
 
     async fn agent(&self, name: &str) -> Arc<Agent> {
-        Agent::in_folder(name, self.folder.path()).await
+        Agent::open_in(name, self.folder.path()).await.unwrap()
     }
 
     async fn ask(&self, agent: &Arc<Agent>, wish: Wish) -> Result<Permit, CoordinationError> {
