@@ -20,6 +20,8 @@ mod death;
 mod faults;
 #[path = "coordination/joined.rs"]
 mod joined;
+#[path = "coordination/lock.rs"]
+mod lock;
 #[path = "coordination/op.rs"]
 mod op;
 #[path = "coordination/ops.rs"]
@@ -34,6 +36,8 @@ mod queue;
 mod seed;
 #[path = "coordination/store.rs"]
 mod store;
+#[path = "coordination/watch.rs"]
+mod watch;
 #[path = "coordination/within.rs"]
 mod within;
 #[path = "coordination/world.rs"]

@@ -111,7 +111,7 @@ enum Command {
     #[cfg(feature = "host")]
     Phase(service::PhaseArguments),
     #[cfg(feature = "host")]
-    Lock(service::LockArguments),
+    Lock(Box<operations::LockArguments>),
     #[cfg(feature = "host")]
     Op(Box<operation::Arguments>),
     #[cfg(feature = "host")]
@@ -226,7 +226,7 @@ fn dispatch(command: Command) -> ExitCode {
         #[cfg(feature = "host")]
         Command::Phase(arguments) => service::phase(&arguments),
         #[cfg(feature = "host")]
-        Command::Lock(arguments) => service::lock(&arguments),
+        Command::Lock(arguments) => operations::lock(&arguments),
         #[cfg(feature = "host")]
         Command::Op(arguments) => operation::run(*arguments),
         #[cfg(feature = "host")]

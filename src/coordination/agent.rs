@@ -47,6 +47,8 @@ impl Agent {
     ) -> Result<Arc<Self>, CoordinationError> {
         let opening = tokio::task::spawn_blocking(move || {
             let mut ledger = open()?;
+            // What can't be forgotten now is forgotten tomorrow.
+            let _ = ledger.tidy();
             let owners = ledger.owners();
             let own =
                 Own::new(&owners).map_err(|source| LedgerError::Folder { path: owners, source })?;

@@ -27,5 +27,6 @@ pub(crate) mod part;
 pub(crate) mod permit;
 #[cfg(test)]
 mod proof;
+pub(crate) mod recovery;
 pub(crate) mod resource;
 pub(crate) mod severity;

@@ -87,11 +87,6 @@ impl Docker {
         self.line(["ps", "--all", "--no-trunc", "--filter", &filter, "--format", CONTAINER_FORMAT])
     }
 
-    /// All containers, whoever made them and whatever their state.
-    pub(crate) fn everything(&self) -> Invocation {
-        self.line(["ps", "--all", "--no-trunc", "--format", CONTAINER_FORMAT])
-    }
-
     /// How containers are, one line each. Exits 1 when one is missing, and still prints the others.
     pub(crate) fn conditions(&self, ids: &[&str]) -> Invocation {
         self.line(["inspect", "--type", "container", "--format", super::condition::FORMAT])

@@ -1,7 +1,8 @@
 //! The exit code of each error of an operation, and its way out.
 
 use super::{
-    FAILED, Failure, MACHINE, WRONG, coordination, coordination_hint, engine, engine_hint,
+    FAILED, Failure, MACHINE, WRONG, coordination, coordination_hint, engine, engine_hint, gpu,
+    gpu_hint,
 };
 use crate::cancel::Signal;
 use crate::cli::operation::OperationError;
@@ -17,7 +18,9 @@ impl Failure for OperationError {
             E::Coordination(error) | E::InTheWay { error, .. } => coordination(error),
             E::Engine(EngineError::Failed { .. }) | E::NothingThere { .. } => FAILED,
             E::Engine(error) => engine(error),
+            E::Gpu(error) => gpu(error),
             E::Files(_)
+            | E::NoGpu { .. }
             | E::Unknown { .. }
             | E::NoStandardCommand { .. }
             | E::KnownAlready { .. }
@@ -41,6 +44,8 @@ impl Failure for OperationError {
                 return coordination_hint(error);
             }
             E::Engine(error) => return engine_hint(error),
+            E::Gpu(error) => gpu_hint(error),
+            E::NoGpu { .. } => "`lem gpu` lists them".to_owned(),
             E::Unknown { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             E::Unknown { known, .. } if known.is_empty() => {
                 "no container is known here; with a command any name will do: `lem op KIND NAME -- \

@@ -47,17 +47,24 @@ pub(in crate::cli) enum Cause {
 impl Attending<'_> {
     /// Runs the command. Whatever it starts has the operation too, and keeps it when lem is killed.
     pub(in crate::cli) async fn run(&self) -> Result<Ended, OperationError> {
+        self.agent.own().hand_down().map_err(|source| self.unstarted(source))?;
+        self.run_alone().await
+    }
+
+    /// The same, and what it starts does not have the operation.
+    pub(in crate::cli) async fn run_alone(&self) -> Result<Ended, OperationError> {
         let Some((program, arguments)) = self.command.split_first() else {
             return Ok(Ended { exit: Exit::Code(0), cause: None });
         };
-        let unstarted = |source| OperationError::NoCommand {
-            command: program.to_string_lossy().into_owned(),
-            source,
-        };
-        self.agent.own().hand_down().map_err(unstarted)?;
         let environment = self.permit.environment();
-        let attended = Attended::start_with(program, arguments, &environment).map_err(unstarted)?;
+        let attended = Attended::start_with(program, arguments, &environment);
+        let attended = attended.map_err(|source| self.unstarted(source))?;
         Ok(self.until_it_ends(&attended).await)
+    }
+
+    fn unstarted(&self, source: std::io::Error) -> OperationError {
+        let program = self.command.first().map(|it| it.to_string_lossy().into_owned());
+        OperationError::NoCommand { command: program.unwrap_or_default(), source }
     }
 
     async fn until_it_ends(&self, attended: &Attended) -> Ended {

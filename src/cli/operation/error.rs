@@ -8,6 +8,7 @@ use crate::coordination::kind::Kind;
 use crate::coordination::ledger::LedgerError;
 use crate::engine::error::EngineError;
 use crate::engine::files::FilesError;
+use crate::gpu::error::GpuError;
 
 /// An operation was not done.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,10 @@ pub(in crate::cli) enum OperationError {
     InTheWay { error: CoordinationError, lines: Vec<String>, can_join: bool },
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    #[error("there is no GPU `{name}`")]
+    NoGpu { name: String },
     #[error(transparent)]
     Files(#[from] FilesError),
     #[error("there is no container and no service `{name}`")]

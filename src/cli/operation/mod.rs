@@ -22,6 +22,7 @@ mod wish;
 mod work;
 
 pub(super) use arguments::Arguments;
+pub(super) use attend::{Attending, Cause, Ended};
 pub(super) use error::OperationError;
 pub(super) use op::run;
 pub(super) use place::{Site, Strangers, Where};

@@ -4,20 +4,24 @@
 mod cancel;
 mod history;
 mod ledger;
+mod lock;
 mod observe;
 mod ops;
 mod prio;
+mod recover;
 mod row;
 pub(super) mod stats;
 mod unlock;
 mod view;
 mod wait;
+mod watch;
 pub(super) mod why;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+pub(super) use lock::{Arguments as LockArguments, run as lock};
 pub(super) use row::Row;
 pub(super) use view::{Document, Lock, Shown, Waiting};
 

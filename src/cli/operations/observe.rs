@@ -67,7 +67,7 @@ async fn ask(
     cancel: &Cancel,
 ) -> Result<String, EngineError> {
     let docker = Docker(which::which("docker").map_err(|_| EngineError::DockerMissing)?);
-    let (who, list) = (docker.engine_id(), docker.everything());
+    let (who, list) = (docker.engine_id(), docker.every());
     let (id, all) =
         tokio::try_join!(capture(&who, left(), cancel), capture(&list, left(), cancel))?;
     let (id, all) = (id.success(&who)?.trim().to_owned(), all.success(&list)?);

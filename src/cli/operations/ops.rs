@@ -7,13 +7,14 @@ use clap::{Args, Subcommand};
 use super::ledger::Book;
 use super::observe::observe;
 use super::view::Document;
-use super::{history, stats};
+use super::{history, stats, watch};
 use crate::cancel::Cancel;
 use crate::cli::exit;
 use crate::cli::operation;
 use crate::cli::render::{self, operations as show};
 use crate::cli::runtime::block_on;
 use crate::coordination::error::CoordinationError;
+use crate::coordination::ledger::Ledger;
 use crate::duration::Time;
 
 /// Show the containers that are known, what is being done to them, by whom, and who waits.
@@ -40,6 +41,7 @@ pub(in crate::cli) struct Arguments {
 enum Verb {
     Register(operation::RegisterArguments),
     Stats(stats::Arguments),
+    Watch(watch::Arguments),
 }
 
 /// A part of what there is to see.
@@ -54,6 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match &arguments.verb {
         Some(Verb::Register(arguments)) => return operation::register(arguments),
         Some(Verb::Stats(arguments)) => return stats::run(arguments),
+        Some(Verb::Watch(arguments)) => return watch::run(arguments),
         None => {}
     }
     if arguments.all || arguments.since.is_some() {
@@ -64,7 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             None => Document::default(),
             Some(book) => {
                 // The engine is asked first: what is shown of operations is the newest.
-                let known = book.ask(crate::coordination::ledger::Ledger::known).await?;
+                let known = book.ask(Ledger::known).await?;
                 let observation = observe(&known, cancel).await;
                 Document::of(&book.board().await?, observation.as_ref())
             }

@@ -50,7 +50,7 @@ pub(super) struct Manner {
 
 /// How a verb asks the others for its turn.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Asking {
+pub(in crate::cli) struct Asking {
     /// How urgent it is where others wait too: 1 to 10, 10 is the most
     #[arg(long, value_name = "1-10", default_value = "5", value_parser = priority)]
     pub priority: Priority,

@@ -26,23 +26,22 @@ use crate::services::perform::leases::{self, Exclusive};
 use crate::services::place::Purpose;
 use crate::services::plan::Wish;
 
-/// Run a command that uses services: they are started where need be, and not stopped meanwhile.
-///
-/// lem ends with the exit code of the command. When lem is killed, its leases are gone with it.
+/// Services that a command uses, and how they are asked for.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     /// A service of the registry that the command uses; more than one: `--needs a --needs b`
-    #[arg(long, value_name = "NAME", required = true)]
+    #[arg(long, value_name = "NAME", required_unless_present = "resources")]
     needs: Vec<String>,
-    /// Let nothing else of a registry be started on their GPUs meanwhile: for measurements
-    #[arg(long)]
+    /// With `--needs`: let nothing else of a registry be started on their GPUs meanwhile, for
+    /// measurements. With RES, nobody else has it meanwhile; that is what is done without `-s`
+    #[arg(short = 'x', long)]
     exclusive: bool,
     /// Stop services of the same or a higher priority too, where they could not start otherwise
     #[arg(long)]
     preempt: bool,
     /// How long to wait for somebody else who acts on the same service or GPU, 0 is not at all;
-    /// otherwise 10 minutes, and as long as a start of these services may take
-    #[arg(long, value_name = "TIME")]
+    /// otherwise 10 minutes, and as long as a start of these services may take; 5 minutes for RES
+    #[arg(short = 'w', long, value_name = "TIME")]
     wait: Option<Time>,
     #[command(flatten)]
     asking: Asking,
@@ -51,6 +50,21 @@ pub(in crate::cli) struct Arguments {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+/// What a lock of anything else has in common with it.
+impl Arguments {
+    pub(in crate::cli) fn asking(&self) -> &Asking {
+        &self.asking
+    }
+
+    pub(in crate::cli) fn wait(&self) -> Option<Time> {
+        self.wait
+    }
+
+    pub(in crate::cli) fn command(&self) -> &[OsString] {
+        &self.command
+    }
 }
 
 /// Runs `lem lock`.

@@ -21,6 +21,7 @@ mod places;
 mod rank;
 mod reclaim;
 mod register;
+mod retention;
 mod rows;
 mod schema;
 mod settle;

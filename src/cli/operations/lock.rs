@@ -1,0 +1,180 @@
+//! `lem lock RES -- COMMAND`: containers, GPUs and names that a command has meanwhile; with
+//! `--needs`, services of a registry that it uses.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cancel::Cancel;
+use crate::cli::exit;
+use crate::cli::operation::{Attending, Cause, Ended, OperationError, Site, Strangers, Where};
+use crate::cli::render::{self, operation as show};
+use crate::cli::runtime::block_on;
+use crate::cli::service;
+use crate::coordination::agent::Agent;
+use crate::coordination::error::CoordinationError;
+use crate::coordination::ledger::Ending;
+use crate::coordination::operation::{OnConflict, State, Wish};
+use crate::coordination::part::{Act, Part};
+use crate::coordination::permit::{Disturbance, Patience, Permit};
+use crate::coordination::resource::Resource;
+use crate::engine::process::Exit;
+use crate::gpu::look::Lookout;
+
+/// Run a command that has something meanwhile: containers, GPUs and names (RES), or services of a
+/// registry (`--needs`), which are started where need be and not stopped meanwhile.
+///
+/// lem ends with the exit code of the command. When lem is killed, what it had is free once the
+/// command has ended; the services of `--needs` are free at once.
+// Groups of flattened arguments have the names of their types.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Arguments {
+    /// What to have, as in `lem op`: a service of the Compose project here, a container,
+    /// `project:NAME`, `engine`, `gpu:0`, or `name:ANYTHING` that all who use it agree on
+    #[arg(value_name = "RES", conflicts_with = "needs")]
+    resources: Vec<String>,
+    /// Nobody changes RES meanwhile; others may have it like this too
+    #[arg(short, long, conflicts_with_all = ["exclusive", "needs"])]
+    shared: bool,
+    /// Don't wait for RES
+    #[arg(short, long, conflicts_with_all = ["wait", "needs"])]
+    no_wait: bool,
+    /// The exit code where RES is not to be had in time
+    #[arg(short = 'E', long, value_name = "CODE", default_value = "75", conflicts_with = "needs")]
+    conflict_exit_code: u8,
+    /// What COMMAND starts does not keep RES when lem was killed
+    #[arg(short = 'o', long, conflicts_with = "needs")]
+    close: bool,
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    lease: service::LockArguments,
+}
+
+/// How long others are waited for, unless it is said.
+const WAIT: Duration = Duration::from_secs(300);
+
+/// Runs `lem lock`.
+pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
+    if arguments.resources.is_empty() {
+        return service::lock(&arguments.lease);
+    }
+    block_on::<_, OperationError>(async |cancel: &Cancel| {
+        let asking = arguments.lease.asking();
+        let agent = Agent::open(asking.agent.as_deref()).await?;
+        let mut site = Site::here(&arguments.place, &agent, cancel).await?;
+        let mut resources = Vec::new();
+        for name in &arguments.resources {
+            resources.push(match name.strip_prefix("gpu:") {
+                Some(gpu) => gpu_of(gpu).await?,
+                None => site.find(name, Strangers::Welcome).await?.resource,
+            });
+        }
+        for note in &site.notes {
+            render::say(&format!("note: {note}"));
+        }
+        let wish = arguments.wish(&resources, agent.name());
+        let mut tell = |it: &_| show::waiting(it);
+        let taken = Permit::take(&agent, wish, arguments.patience(), cancel, &mut tell).await;
+        let permit = match taken {
+            Ok(permit) => permit,
+            Err(error) if is_not_got(&error) => {
+                let _ = render::error(&OperationError::from(error));
+                return Ok(arguments.conflict_exit_code);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let command = arguments.lease.command();
+        let attending = Attending { agent: &agent, permit: &permit, command, limit: None, cancel };
+        let ended =
+            if arguments.close { attending.run_alone().await } else { attending.run().await };
+        conclude(permit, ended).await
+    })
+}
+
+impl Arguments {
+    fn wish(&self, resources: &[Resource], agent: &str) -> Wish {
+        let act = if self.shared { Act::Shared } else { Act::Exclusive };
+        let names: Vec<String> = resources.iter().map(Resource::short).collect();
+        let words: Vec<_> = self.lease.command().iter().map(|it| it.to_string_lossy()).collect();
+        Wish {
+            parts: resources.iter().map(|it| Part::new(it.clone(), act)).collect(),
+            what: format!("{} {}", act.word(), names.join(" and ")),
+            command: Some(words.join(" ").chars().take(200).collect()),
+            agent: agent.to_owned(),
+            reason: self.lease.asking().reason.clone(),
+            priority: self.lease.asking().priority,
+            expect: None,
+            limit: None,
+            settle: Duration::ZERO,
+            on_conflict: OnConflict::Queue,
+            over_shared: false,
+            parent: None,
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        let wait = self.lease.wait().map_or(WAIT, |wait| wait.0);
+        if self.no_wait || wait.is_zero() { Patience::None } else { Patience::For(wait) }
+    }
+}
+
+/// The GPU that an index or a UUID means.
+async fn gpu_of(name: &str) -> Result<Resource, OperationError> {
+    if name.starts_with("GPU-") || name.starts_with("MIG-") {
+        return Ok(Resource::gpu(name));
+    }
+    let reading = Lookout::default().look().await?;
+    let uuid = reading.gpus.iter().find(|gpu| gpu.is(name)).and_then(|gpu| gpu.uuid.as_deref());
+    let uuid = uuid.ok_or_else(|| OperationError::NoGpu { name: name.to_owned() })?;
+    Ok(Resource::gpu(uuid))
+}
+
+/// Whether somebody else has it, which is no failure of anything.
+fn is_not_got(error: &CoordinationError) -> bool {
+    use CoordinationError as E;
+    matches!(
+        error,
+        E::Blocked { .. }
+            | E::WouldWait { .. }
+            | E::Expired { .. }
+            | E::QueueFull { .. }
+            | E::AgentFull { .. }
+    )
+}
+
+/// The end of the operation, as that of the command was.
+async fn conclude(
+    permit: Permit,
+    ended: Result<Ended, OperationError>,
+) -> Result<u8, OperationError> {
+    let id = permit.id;
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(error) => {
+            permit.end(Ending::failed(error.to_string())).await?;
+            return Err(error);
+        }
+    };
+    let code = match ended.exit {
+        Exit::Code(code) => u8::try_from(code).unwrap_or(u8::MAX),
+        Exit::Signal(signal) => 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0)),
+    };
+    let (state, note, error) = match ended.cause {
+        Some(Cause::Disturbed(Disturbance::TakenAway { why })) => {
+            return Err(CoordinationError::TakenAway { id, why }.into());
+        }
+        Some(Cause::Disturbed(Disturbance::Cancelled { why })) => {
+            let error = CoordinationError::CancelledByOther { id, why: why.clone() };
+            (State::Cancelled, Some(why), Some(error))
+        }
+        Some(Cause::Interrupted(signal)) => (State::Cancelled, Some(format!("by {signal}")), None),
+        Some(Cause::TookTooLong) => (State::TimedOut, None, None),
+        None if code == exit::DONE => (State::Done, None, None),
+        None => (State::Failed, Some(ended.exit.to_string()), None),
+    };
+    permit.end(Ending { state, exit_code: Some(i32::from(code)), note }).await?;
+    error.map_or(Ok(code), |error| Err(error.into()))
+}
