@@ -1,3 +1,5 @@
+//! Permits, as two agents of one ledger get them.
+
 use tempfile::TempDir;
 
 use super::*;
