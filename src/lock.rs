@@ -60,21 +60,23 @@ pub(crate) enum LockError {
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
-    /// The same lock for those who don't see the file.
-    _name: Option<UnixListener>,
 }
 
-impl Lock {
-    /// Takes a name on this machine too, for those whose files are elsewhere; none, if one of them
-    /// has it. The kernel gives it back as it does the file's lock, and it leaves nothing behind.
-    pub(crate) fn with_name(self, name: &str) -> Option<Self> {
-        let address = SocketAddr::from_abstract_name(name.as_bytes()).ok();
-        match address.map(|address| UnixListener::bind_addr(&address)) {
-            Some(Ok(listener)) => Some(Self { _name: Some(listener), ..self }),
-            Some(Err(error)) if error.kind() == ErrorKind::AddrInUse => None,
-            // Where there are no such names, the file is all there is.
-            Some(Err(_)) | None => Some(self),
-        }
+/// A name on this machine that nobody else has until it is dropped: for those whose files are
+/// elsewhere. The kernel gives it back as it does a file's lock, and it leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Name {
+    /// Where there are no such names, nothing.
+    _listener: Option<UnixListener>,
+}
+
+/// Takes a name; none, if somebody has it.
+pub(crate) fn take_name(name: &str) -> Option<Name> {
+    let address = SocketAddr::from_abstract_name(name.as_bytes()).ok();
+    match address.map(|address| UnixListener::bind_addr(&address)) {
+        Some(Ok(listener)) => Some(Name { _listener: Some(listener) }),
+        Some(Err(error)) if error.kind() == ErrorKind::AddrInUse => None,
+        Some(Err(_)) | None => Some(Name { _listener: None }),
     }
 }
 
@@ -114,7 +116,7 @@ pub(crate) fn take(path: &Path, holder: &Holder) -> Result<Lock, LockError> {
     file.set_len(0).map_err(unusable)?;
     file.rewind().map_err(unusable)?;
     file.write_all(text.as_bytes()).map_err(unusable)?;
-    Ok(Lock { _file: file, _name: None })
+    Ok(Lock { _file: file })
 }
 
 /// Who holds the lock at `path` now, if anybody does.
@@ -154,13 +156,17 @@ mod tests {
         };
         assert_eq!((seen.what.as_str(), seen.pid), ("campaign `nightly`", std::process::id()));
         assert_eq!(holder(&path).unwrap(), seen);
-        let name = format!("lem-test-{}", std::process::id());
-        let first = first.with_name(&name).unwrap();
-        let elsewhere = take(&folder.path().join("elsewhere.lock"), &Holder::this("other"));
-        assert!(is_named(&name) && elsewhere.unwrap().with_name(&name).is_none());
         drop(first);
-        assert!(!is_named(&name));
         assert_eq!(holder(&path), None);
         take(&path, &Holder::this("other")).unwrap();
+    }
+
+    #[test]
+    fn a_name_is_had_once_and_free_again_afterwards() {
+        let name = format!("lem-test-{}", std::process::id());
+        let first = take_name(&name).unwrap();
+        assert!(is_named(&name) && take_name(&name).is_none());
+        drop(first);
+        assert!(!is_named(&name) && take_name(&name).is_some());
     }
 }

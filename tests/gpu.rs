@@ -24,5 +24,7 @@ mod place;
 mod server;
 #[path = "gpu/show.rs"]
 mod show;
+#[path = "gpu/turns.rs"]
+mod turns;
 #[path = "gpu/watch.rs"]
 mod watch;

@@ -11,6 +11,7 @@ use super::results_place::Loss;
 use super::resume::select::Unmatched;
 use super::world::ReadOnlyResults;
 use crate::cancel::Signal;
+use crate::coordination::error::CoordinationError;
 use crate::duration::human;
 use crate::engine::error::{EngineError, speaks_of_an_outage};
 use crate::engine::files::FilesError;
@@ -140,6 +141,8 @@ pub(crate) enum CampaignError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Gpu(#[from] GpuError),
+    #[error(transparent)]
+    Coordination(#[from] CoordinationError),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]

@@ -32,6 +32,25 @@ pub(crate) enum Event {
         exit_code: Option<i32>,
         result: Option<PathBuf>,
     },
+    /// Others have what the campaign needs: it waits for its turn, and nothing is started.
+    TurnWaiting {
+        /// The number of the campaign's own operation.
+        operation: i64,
+        /// Its place in the queue; 0 of one that runs and needs more.
+        position: usize,
+        reason: String,
+        /// Whose end is waited for; absent where that has come meanwhile.
+        behind: Option<i64>,
+        what: Option<String>,
+        agent: Option<String>,
+        since: Option<String>,
+        /// Until that end, as far as it is known.
+        expected_seconds: Option<f64>,
+    },
+    /// It is its turn.
+    TurnCame {
+        seconds: f64,
+    },
     /// Images are made, services are started and waited for.
     Preparing {
         what: String,
@@ -215,6 +234,8 @@ pub(crate) struct TimeSpent {
     pub runs: f64,
     /// Starting and removing containers around the commands.
     pub containers: f64,
+    /// Waiting for its turn, before anything was started.
+    pub turn: f64,
     pub gaps: f64,
     /// Waiting for free, cool GPUs.
     pub gate: f64,

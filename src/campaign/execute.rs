@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::decided::Campaign;
@@ -33,6 +34,7 @@ use super::strategy::local::Local;
 use super::strategy::persistent::Persistent;
 use super::summary;
 use super::teardown::{Before, Teardown};
+use super::tenure::Tenure;
 use crate::cancel::Cancel;
 use crate::durable::{self, Flush};
 use crate::engine::devices::{Gpus, Said};
@@ -41,19 +43,35 @@ use crate::engine::place::Place;
 use crate::engine::process;
 use crate::record::{CampaignState, Store};
 
+/// Leave to execute a campaign.
+pub(crate) struct Leave {
+    pub tenure: Arc<Tenure>,
+    /// How long it was waited for, in seconds.
+    pub waited: f64,
+}
+
+/// Where an execution is at.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    campaign: &'a Campaign,
+    instance: &'a Instance,
+    tenure: &'a Arc<Tenure>,
+}
+
 /// Does `runs` of the campaign. What ended it early stands beside the summary of what was done.
 pub(crate) async fn execute(
     campaign: &Campaign,
+    instance: &Instance,
     runs: &[Run],
+    leave: Leave,
     report: &mut dyn FnMut(Event),
     cancel: &Cancel,
 ) -> Result<(Summary, Result<(), CampaignError>), CampaignError> {
     let began = Instant::now();
-    let instance = campaign.instance()?;
     run_folder::prepare_campaign(&instance.results, &campaign.name)?;
     let _at_work = run_folder::at_work(&instance.results);
     let mut store = Store::open(&campaign.record())?;
-    opening::record(campaign, &instance, &mut store)?;
+    opening::record(campaign, instance, &mut store)?;
     report(Event::CampaignStarted {
         campaign: campaign.name.clone(),
         campaign_id: instance.id.clone(),
@@ -63,9 +81,9 @@ pub(crate) async fn execute(
         results: instance.results.clone(),
     });
     opening::found(campaign).into_iter().for_each(&mut *report);
-    let mut time = TimeSpent::default();
-    let (mut done, restarts) =
-        work(campaign, &instance, runs, &mut store, report, cancel, &mut time).await;
+    let mut time = TimeSpent { turn: leave.waited, ..TimeSpent::default() };
+    let at = At { campaign, instance, tenure: &leave.tenure };
+    let (mut done, restarts) = work(&at, runs, &mut store, report, cancel, &mut time).await;
     if let (Err(_), Some(signal)) = (&done, cancel.now()) {
         done = Err(CampaignError::Interrupted { signal });
     }
@@ -78,12 +96,12 @@ pub(crate) async fn execute(
         if missing.is_empty() { CampaignState::Finished } else { CampaignState::Interrupted };
     let closed = store.campaign_is(&instance.id, state, &now()).map_err(CampaignError::from);
     done = done.and(closed).and(write_manifest(campaign, &mut store));
-    let mut summary = summary::of(campaign, &instance, &recorded, state);
+    let mut summary = summary::of(campaign, instance, &recorded, state);
     summary.left_out = resume::left_out(&missing, runs);
     if done.is_ok() && summary.left_out > 0 && summary.left_out == summary.remaining {
         summary.state = "partial";
     }
-    summary.seconds = since(began);
+    summary.seconds = leave.waited + since(began);
     summary.restarts = restarts;
     summary.time = time;
     summary.overheads = Overhead::of(&store.taken(&campaign.name)?);
@@ -100,16 +118,16 @@ fn write_manifest(campaign: &Campaign, store: &mut Store) -> Result<(), Campaign
 
 /// Starts what is needed, does the runs, removes what was started.
 async fn work(
-    campaign: &Campaign,
-    instance: &Instance,
+    at: &At<'_>,
     runs: &[Run],
     store: &mut Store,
     report: &mut dyn FnMut(Event),
     cancel: &Cancel,
     time: &mut TimeSpent,
 ) -> (Result<(), CampaignError>, Vec<(String, u32)>) {
+    let At { campaign, instance, tenure } = *at;
     let there = ResultsPlace::of(&instance.results, campaign.engine_root());
-    let started = there.and_then(|place| Ok((place, strategy(campaign, instance, cancel)?)));
+    let started = there.and_then(|place| Ok((place, strategy(at, cancel)?)));
     let (place, (mut strategy, guard)) = match started {
         Ok(started) => started,
         Err(error) => return (Err(error), Vec::new()),
@@ -125,6 +143,9 @@ async fn work(
     let mut gate = Gate::new(&campaign.settings.health, gpus(campaign), eyes);
     gate.before_start(cancel).await;
     let ready = begin(campaign, &mut strategy, report, cancel).await;
+    if ready.is_ok() {
+        tenure.measures().await;
+    }
     gate.after_start(&strategy, cancel).await;
     time.services += since(began);
     let origin = Origin::of(campaign, instance);
@@ -196,7 +217,7 @@ async fn cleaned(
 }
 
 /// The GPUs of each service of the campaign, or those of this process's own children.
-fn gpus(campaign: &Campaign) -> BTreeMap<String, Gpus> {
+pub(crate) fn gpus(campaign: &Campaign) -> BTreeMap<String, Gpus> {
     if let Some(site) = &campaign.site {
         return site.gpus();
     }
@@ -229,7 +250,7 @@ async fn begin(
             .map(|c| c.id.as_str())
             .collect();
         if !stale.is_empty() {
-            // We hold the project's lock, so the lem that made them is dead.
+            // The place in the project is ours, so the lem that made them is dead.
             let what = format!("removing {} containers of a lem that was killed", stale.len());
             report(Event::Preparing { what });
             process::remove(&site.engine.docker.remove(&stale), cancel).await?;
@@ -252,18 +273,16 @@ async fn begin(
 }
 
 /// The strategy with its override written, and the guard armed.
-fn strategy(
-    campaign: &Campaign,
-    instance: &Instance,
-    cancel: &Cancel,
-) -> Result<(Strategy, Option<Teardown>), CampaignError> {
+fn strategy(at: &At<'_>, cancel: &Cancel) -> Result<(Strategy, Option<Teardown>), CampaignError> {
+    let At { campaign, instance, tenure } = *at;
     let settings = &campaign.settings;
     let Some(site) = &campaign.site else {
         let lem = std::env::current_exe().map_err(|source| CampaignError::Unwritable {
             path: "/proc/self/exe".into(),
             source,
         })?;
-        return Ok((Strategy::Local(Local { lem, directory: settings.base.clone() }), None));
+        let (directory, within) = (settings.base.clone(), tenure.environment());
+        return Ok((Strategy::Local(Local { lem, directory, within }), None));
     };
     let path = campaign.override_path(instance);
     let unwritable = |source| CampaignError::Unwritable { path: path.clone(), source };
@@ -273,7 +292,7 @@ fn strategy(
     durable::write_with_mode(&path, campaign.override_text(site)?.as_bytes(), Flush::Later, 0o600)
         .map_err(unwritable)?;
     let events = Events::open(&site.engine.docker, &site.owner)?;
-    let containers = containers(site, &path, settings, events)?;
+    let containers = containers(site, &path, settings, events, tenure)?;
     let held = match settings.strategy {
         ContainerStrategy::Ephemeral => Vec::new(),
         ContainerStrategy::Persistent => site.services().into_iter().map(str::to_owned).collect(),
@@ -283,9 +302,7 @@ fn strategy(
         networks: site.networks.iter().cloned().collect(),
     };
     let mut guard = Teardown::new(
-        site.engine.docker.clone(),
-        containers.project.clone(),
-        site.owner.clone(),
+        &containers,
         before,
         held,
         settings.auto_teardown || settings.strategy == ContainerStrategy::Ephemeral,
@@ -302,6 +319,7 @@ pub(crate) fn containers(
     path: &Path,
     settings: &Settings,
     events: Events,
+    tenure: &Arc<Tenure>,
 ) -> Result<Containers, CampaignError> {
     let mut project = site.project.clone();
     project.files.push(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
@@ -317,6 +335,7 @@ pub(crate) fn containers(
         health_timeout: settings.health_timeout,
         events,
         serving: Vec::new(),
+        tenure: Arc::clone(tenure),
     })
 }
 

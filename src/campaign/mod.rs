@@ -48,6 +48,7 @@ pub(crate) mod site;
 pub(crate) mod strategy;
 mod summary;
 mod teardown;
+pub(crate) mod tenure;
 pub(crate) mod verdict;
 mod watch;
 pub(crate) mod world;

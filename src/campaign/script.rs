@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{Attempt, Lifeline};
@@ -71,7 +72,7 @@ pub(crate) fn write(
 
 fn local(campaign: &Campaign) -> Strategy {
     let lem = "lem".into();
-    Strategy::Local(Local { lem, directory: campaign.settings.base.clone() })
+    Strategy::Local(Local { lem, directory: campaign.settings.base.clone(), within: Vec::new() })
 }
 
 /// Local runs start this program, whether or not it is on the reader's PATH.
@@ -87,7 +88,7 @@ fn unopened(
 ) -> Result<Strategy, CampaignError> {
     let events = Events::unopened(&site.engine.docker, &site.owner);
     let path = campaign.override_path(instance);
-    let containers = execute::containers(site, &path, &campaign.settings, events)?;
+    let containers = execute::containers(site, &path, &campaign.settings, events, &Arc::default())?;
     Ok(execute::choose(containers, &campaign.settings))
 }
 

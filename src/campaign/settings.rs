@@ -98,6 +98,8 @@ pub(crate) struct Settings {
     /// How clean the GPUs must be before a run.
     pub health: HealthCheck,
     pub cold_start: ColdStart,
+    /// Whether the campaign has its GPUs to itself; nothing said: where it is said to use some.
+    pub exclusive: Option<bool>,
     /// Keys of the experiments that the summary groups by; none: by experiment.
     pub group_by: Vec<String>,
     pub notifications: Notifications,

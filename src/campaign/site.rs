@@ -238,15 +238,21 @@ impl Site {
         }
     }
 
-    /// Looks again at which containers the project has.
-    pub(crate) async fn look_at_containers(
-        &mut self,
-        cancel: &Cancel,
-    ) -> Result<(), CampaignError> {
+    /// Looks again at which containers and networks the project has.
+    pub(crate) async fn look_again(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
         let listing = self.engine.docker.list(&format!("{COMPOSE_PROJECT}={}", self.owner));
-        let text = ask(&listing, cancel).await?;
-        self.containers = reply::containers(&text).map_err(EngineError::from)?;
+        let networks = self.engine.docker.networks(&self.owner);
+        let (listing, networks) = tokio::join!(ask(&listing, cancel), ask(&networks, cancel));
+        self.containers = reply::containers(&listing?).map_err(EngineError::from)?;
+        self.networks = networks?.lines().map(str::to_owned).collect();
         Ok(())
+    }
+
+    /// The GPUs of everything that is started, by its Compose files.
+    pub(crate) fn all_gpus(&self) -> Vec<Gpus> {
+        let everything = self.everything().into_iter();
+        let services = everything.filter_map(|name| self.resolved.services.get(name));
+        services.map(resolved::Service::gpus).collect()
     }
 
     /// Looks at the images again, after some were made.

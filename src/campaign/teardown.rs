@@ -5,9 +5,12 @@
 //! gets it without the containers' own graces; nobody gets it without the removal.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::CampaignError;
+use super::strategy::containers::Containers;
+use super::tenure::Tenure;
 use crate::cancel::{self, Cancel};
 use crate::engine::compose::Project;
 use crate::engine::container::{COMPOSE_PROJECT, Docker};
@@ -37,6 +40,8 @@ pub(crate) struct Teardown {
     /// A docker client was cut off: what it had asked for may still come.
     unsettled: bool,
     cancel: Cancel,
+    /// What the campaign has of the machine.
+    tenure: Arc<Tenure>,
 }
 
 /// What the project had before the campaign, by id.
@@ -65,18 +70,16 @@ const UNDER_WAY: Duration = Duration::from_millis(500);
 impl Teardown {
     /// A guard that does nothing until it is armed.
     pub(crate) fn new(
-        docker: Docker,
-        project: Project,
-        owner: String,
+        containers: &Containers,
         before: Before,
         held: Vec<String>,
         services_too: bool,
         cancel: &Cancel,
     ) -> Self {
         Self {
-            docker,
-            project,
-            owner,
+            docker: containers.docker.clone(),
+            project: containers.project.clone(),
+            owner: containers.owner.clone(),
             before,
             held,
             services_too,
@@ -84,6 +87,7 @@ impl Teardown {
             hopeless: false,
             unsettled: true,
             cancel: cancel.clone(),
+            tenure: Arc::clone(&containers.tenure),
         }
     }
 
@@ -118,6 +122,9 @@ impl Teardown {
     }
 
     fn remove(&self) -> Result<(), CampaignError> {
+        if self.services_too {
+            self.tenure.ends();
+        }
         let deadline = Instant::now() + LIMIT;
         let (mut tries, mut last_error) = (0, None);
         while tries < 2 && Instant::now() < deadline {
@@ -205,7 +212,7 @@ impl Teardown {
         let held = !container.one_off && self.held.contains(&container.service);
         match (ours, container.one_off) {
             (false, _) => false,
-            // We hold the project's lock: a one-off of ours is this campaign's or a dead one's.
+            // The place in the project is ours: a one-off of ours is this campaign's or a dead one's.
             (true, true) => true,
             (true, false) => self.services_too && (new || held),
         }

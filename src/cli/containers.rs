@@ -1,6 +1,6 @@
 //! `lem ps` and `lem reap`: what lem left on the engine, and its removal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -11,13 +11,22 @@ use super::locks;
 use super::runtime::block_on;
 use super::{exit, render, traces};
 use crate::campaign::error::CampaignError;
+use crate::campaign::tenure::{self, claims};
 use crate::cancel::Cancel;
+use crate::coordination::agent::Agent;
+use crate::coordination::error::{CoordinationError, Met};
+use crate::coordination::kind::Kind;
+use crate::coordination::ledger::{Ending, Ledger, LedgerError, Snapshot};
+use crate::coordination::operation::{OnConflict, Priority, Wish};
+use crate::coordination::part::{Act, Part};
+use crate::coordination::permit::{Patience, Permit};
+use crate::coordination::resource::Resource;
 use crate::engine::container::{COMPOSE_PROJECT, OWNER};
 use crate::engine::error::EngineError;
 use crate::engine::process::{self, ask, capture};
 use crate::engine::reply::{self, Container};
-use crate::engine::{ASKING, Engine};
-use crate::lock;
+use crate::engine::{ASKING, Engine, REMOVING};
+use crate::lock::Holder;
 
 /// Show the containers that lem made and that are still there.
 #[derive(Debug, Args)]
@@ -58,6 +67,7 @@ struct Row {
 pub(super) fn ps(arguments: &PsArguments) -> ExitCode {
     block_on::<_, CampaignError>(async |cancel| {
         let engine = Engine::connect(cancel).await?;
+        let seen = Seen::look(&engine).await?;
         let rows: Vec<Row> = owned(&engine, cancel)
             .await?
             .into_iter()
@@ -65,7 +75,7 @@ pub(super) fn ps(arguments: &PsArguments) -> ExitCode {
                 used_by: container
                     .owner
                     .as_deref()
-                    .and_then(|project| holder(&engine, project))
+                    .and_then(|project| seen.holder(project))
                     .map(|holder| holder.to_string()),
                 project: container.project,
                 service: container.service,
@@ -109,6 +119,7 @@ fn table(rows: &[Row]) -> String {
 pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
     block_on::<_, CampaignError>(async |cancel| {
         let engine = Engine::connect(cancel).await?;
+        let seen = Seen::look(&engine).await?;
         let wanted = |project: &String| {
             arguments.projects.is_empty() || arguments.projects.contains(project)
         };
@@ -127,14 +138,13 @@ pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
         }
         let mut code = exit::DONE;
         for (project, containers) in projects {
-            match spared(&engine, &project, &containers, arguments) {
-                Some(reason) => {
-                    render::say(&format!("skipped {project}: {reason}"));
-                    code = exit::BUSY;
-                }
-                None => {
-                    clean(&engine, &project, &containers, arguments.dry_run, cancel).await?;
-                }
+            let reason = match spared(&seen, &project, &containers, arguments) {
+                Some(reason) => Some(reason),
+                None => clean(&engine, &project, &containers, arguments.dry_run, cancel).await?,
+            };
+            if let Some(reason) = reason {
+                render::say(&format!("skipped {project}: {reason}"));
+                code = exit::BUSY;
             }
         }
         Ok(code)
@@ -143,16 +153,16 @@ pub(super) fn reap(arguments: &ReapArguments) -> ExitCode {
 
 /// Why a project is left alone.
 ///
-/// Locks are seen only by those who share a state folder, and another user's lem may not. So what
+/// Operations are seen only by those who share a ledger, and another user's lem may not. So what
 /// runs is taken for somebody's: a run ends within seconds of its lem, and a held container is
 /// removed only where its project is named.
 fn spared(
-    engine: &Engine,
+    seen: &Seen<'_>,
     project: &str,
     containers: &[Container],
     arguments: &ReapArguments,
 ) -> Option<String> {
-    if let Some(holder) = holder(engine, project) {
+    if let Some(holder) = seen.holder(project) {
         return Some(format!("in use by {holder}"));
     }
     let mut alive = containers.iter().filter(|c| matches!(&*c.state, "created" | "running"));
@@ -168,13 +178,14 @@ fn spared(
 }
 
 /// Removes a dead lem's containers of one project; its networks too, if nothing else is left in it.
+/// If not: why not.
 async fn clean(
     engine: &Engine,
     project: &str,
     containers: &[Container],
     dry_run: bool,
     cancel: &Cancel,
-) -> Result<(), CampaignError> {
+) -> Result<Option<String>, CampaignError> {
     let names: Vec<&str> = containers.iter().map(|c| c.name.as_str()).collect();
     let list = engine.docker.list(&format!("{COMPOSE_PROJECT}={project}"));
     let all = reply::containers(&ask(&list, cancel).await?).map_err(EngineError::from)?;
@@ -187,11 +198,16 @@ async fn clean(
     if dry_run {
         let lines = [(!names.is_empty(), remove), (networks_too, remove_networks)];
         lines.iter().filter(|(needed, _)| *needed).for_each(|(_, l)| render::out(&l.to_string()));
-        return Ok(());
+        return Ok(None);
     }
     // Held for the removal, so that no campaign starts into it.
-    let path = locks::path_of_project(&engine.id, project)?;
-    let _lock = lock::take(&path, &lock::Holder::this("lem reap"))?;
+    let permit = match leave(engine, project, containers, cancel).await {
+        Ok(permit) => permit,
+        Err(CoordinationError::WouldWait { blocked }) => return Ok(Some(in_the_way(&blocked))),
+        Err(error) => return Err(error.into()),
+    };
+    let _name = locks::project(&engine.id, project)?;
+    permit.step(Some(("remove what is left", REMOVING))).await?;
     if !names.is_empty() {
         process::remove(&remove, cancel).await?;
     }
@@ -205,7 +221,48 @@ async fn clean(
     let what: Vec<&str> = names.into_iter().chain([networks.as_str()]).collect();
     let what = what.join(", ");
     render::say(&format!("removed from {project}: {}", what.trim_end_matches(", ")));
-    Ok(())
+    permit.end(Ending::done()).await?;
+    Ok(None)
+}
+
+/// Leave to remove them, at once or not at all.
+async fn leave(
+    engine: &Engine,
+    project: &str,
+    containers: &[Container],
+    cancel: &Cancel,
+) -> Result<Permit, CoordinationError> {
+    let agent = Agent::open(None).await?;
+    let seat = claims::seat(&engine.id, project);
+    tenure::take_away_predecessors(&agent, &seat).await?;
+    let own = containers.iter().filter(|container| !container.one_off);
+    let services: BTreeSet<&str> = own.map(|container| container.service.as_str()).collect();
+    let stop = |service: &str| {
+        Part::new(Resource::service(&engine.id, project, service), Act::Kind(Kind::Stop))
+    };
+    let parts = [Part::new(seat, Act::Exclusive)].into_iter();
+    let wish = Wish {
+        parts: parts.chain(services.into_iter().map(stop)).collect(),
+        what: format!("reap {project}"),
+        command: Some(format!("lem reap {project}")),
+        agent: agent.name().to_owned(),
+        reason: None,
+        priority: Priority::default(),
+        expect: None,
+        limit: None,
+        settle: REMOVING,
+        on_conflict: OnConflict::Queue,
+        over_shared: false,
+        parent: None,
+    };
+    Permit::take(&agent, wish, Patience::None, cancel, &mut |_| {}).await
+}
+
+fn in_the_way(met: &Met) -> String {
+    match &met.holder {
+        Some(holder) => format!("in use by {} (operation {})", holder.what, holder.id),
+        None => met.reason.clone(),
+    }
 }
 
 async fn owned(engine: &Engine, cancel: &Cancel) -> Result<Vec<Container>, CampaignError> {
@@ -213,6 +270,25 @@ async fn owned(engine: &Engine, cancel: &Cancel) -> Result<Vec<Container>, Campa
     Ok(reply::containers(&text).map_err(EngineError::from)?)
 }
 
-fn holder(engine: &Engine, project: &str) -> Option<lock::Holder> {
-    locks::holder_of_project(&engine.id, project)
+/// Who uses what, at one moment of the ledger.
+struct Seen<'a> {
+    engine: &'a Engine,
+    ledger: Option<Snapshot>,
+}
+
+impl<'a> Seen<'a> {
+    async fn look(engine: &'a Engine) -> Result<Self, CampaignError> {
+        let looking = tokio::task::spawn_blocking(|| {
+            Ledger::open_existing()?.map(|mut ledger| ledger.snapshot()).transpose()
+        });
+        let looked = looking.await.map_err(std::io::Error::other);
+        let failed = |source| LedgerError::Folder { path: "the ledger's thread".into(), source };
+        let ledger = looked.map_err(failed).and_then(|looked| looked);
+        Ok(Self { engine, ledger: ledger.map_err(CoordinationError::from)? })
+    }
+
+    /// The living lem that uses a project.
+    fn holder(&self, project: &str) -> Option<Holder> {
+        locks::holder_of_project(self.ledger.as_ref(), &self.engine.id, project)
+    }
 }

@@ -69,6 +69,12 @@ pub(super) struct Flags {
     /// Let runs find what the last one left, whatever the campaign says
     #[arg(long, overrides_with = "force_cold_start")]
     pub no_force_cold_start: bool,
+    /// Have the GPUs to itself, and wait for others to be done with them
+    #[arg(long)]
+    pub exclusive: bool,
+    /// Share the GPUs with others who share them
+    #[arg(long, overrides_with = "exclusive")]
+    pub no_exclusive: bool,
     /// Group the summary by these keys of the experiments
     #[arg(long, value_name = "KEY,…", value_delimiter = ',')]
     pub group_by: Vec<String>,
@@ -120,6 +126,8 @@ impl Flags {
                 || (earlier.force_cold_start && !self.no_force_cold_start),
             no_force_cold_start: self.no_force_cold_start
                 || (earlier.no_force_cold_start && !self.force_cold_start),
+            exclusive: self.exclusive || (earlier.exclusive && !self.no_exclusive),
+            no_exclusive: self.no_exclusive || (earlier.no_exclusive && !self.exclusive),
             group_by: if self.group_by.is_empty() { earlier.group_by } else { self.group_by },
             backend: self.backend.or(earlier.backend),
             dataset: self.dataset.or(earlier.dataset),
@@ -138,6 +146,15 @@ impl Flags {
     /// Whether `--force-cold-start` or its opposite is said.
     pub(super) fn cold_start(&self) -> Option<bool> {
         match (self.force_cold_start, self.no_force_cold_start) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        }
+    }
+
+    /// Whether `--exclusive` or its opposite is said.
+    pub(super) fn exclusive(&self) -> Option<bool> {
+        match (self.exclusive, self.no_exclusive) {
             (true, _) => Some(true),
             (false, true) => Some(false),
             (false, false) => None,

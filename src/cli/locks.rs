@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 use crate::campaign::decided::Campaign;
 use crate::campaign::error::CampaignError;
 use crate::campaign::plan::short_hash;
-use crate::campaign::site::Site;
+use crate::campaign::tenure::{self, claims};
+use crate::coordination::ledger::Snapshot;
 use crate::durable::{self, Flush};
-use crate::lock::{self, Holder, Lock, LockError};
+use crate::lock::{self, Holder, Lock, LockError, Name};
 use crate::state_dir;
 
 /// The name, in place of an engine's, of what belongs to none.
 pub(super) const LOCAL: &str = "local";
 
 /// Takes the lock of a campaign: one execution of it at a time, in containers or not.
+///
+/// 2026-11-21: no operation of the ledger. It protects the record, which is read and decided upon
+/// long before it is the campaign's turn, and a second start of it would repeat the first.
 pub(super) fn campaign(state_dir: &Path, campaign: &str) -> Result<Lock, CampaignError> {
     take(&path_of_campaign(state_dir, campaign)?, &format!("campaign `{campaign}`"), campaign)
 }
@@ -47,29 +51,40 @@ fn real(folder: &Path) -> PathBuf {
     }
 }
 
-/// Takes the lock of a Compose project: one lem in it at a time.
-pub(super) fn project(site: &Site, campaign: &str) -> Result<Lock, CampaignError> {
-    let path = path_of_project(&site.engine.id, &site.owner)?;
-    let what = format!("project `{}`", site.owner);
-    let lock = take(&path, &what, campaign)?;
-    let named = lock.with_name(&name_of_project(&site.engine.id, &site.owner));
-    named.ok_or_else(|| CampaignError::Busy { what, holder: Holder::unseen() })
+/// Takes the name of a Compose project, for those whose ledger is elsewhere.
+///
+/// 2026-11-21: who shares the ledger waits there for its turn. Another user, or somebody with
+/// another `LEM_STATE_DIR`, may have a ledger of its own, and is told by this name alone.
+pub(super) fn project(engine: &str, project: &str) -> Result<Name, CampaignError> {
+    lock::take_name(&name_of_project(engine, project)).ok_or_else(|| CampaignError::Busy {
+        what: format!("project `{project}`"),
+        holder: Holder::unseen(),
+    })
 }
 
-/// The living lem of this machine that uses a project, whatever its state folder is.
-pub(super) fn holder_of_project(engine: &str, project: &str) -> Option<Holder> {
-    let seen = path_of_project(engine, project).ok().and_then(|path| lock::holder(&path));
-    seen.or_else(|| lock::is_named(&name_of_project(engine, project)).then(Holder::unseen))
+/// The living lem of this machine that uses a project, whatever its state folder is; `seen` are
+/// the operations of this one.
+pub(super) fn holder_of_project(
+    seen: Option<&Snapshot>,
+    engine: &str,
+    project: &str,
+) -> Option<Holder> {
+    let seat = claims::seat(engine, project);
+    let living = seen.and_then(|seen| Some((seen, tenure::living(seen, &seat)?)));
+    let holder = living.map(|(seen, operation)| Holder {
+        pid: seen.owners.get(&operation.owner).map_or(0, |owner| owner.pid),
+        what: operation.what.clone(),
+        since: operation
+            .started_at
+            .map(|it| it.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+            .unwrap_or_default(),
+    });
+    holder.or_else(|| lock::is_named(&name_of_project(engine, project)).then(Holder::unseen))
 }
 
-/// What a project's lock is called beyond its state folder.
+/// What a project's lem is called beyond its ledger.
 fn name_of_project(engine: &str, project: &str) -> String {
     format!("dev.lem/{}", short_hash(format!("{engine}\n{project}").as_bytes()))
-}
-
-/// The lock of a Compose project on an engine.
-pub(super) fn path_of_project(engine: &str, project: &str) -> Result<PathBuf, CampaignError> {
-    Ok(engine_state(engine)?.join(format!("locks/{project}.lock")))
 }
 
 fn take(path: &Path, what: &str, campaign: &str) -> Result<Lock, CampaignError> {

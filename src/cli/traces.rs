@@ -19,6 +19,8 @@ pub(super) fn begin(site: &mut Site) -> Result<Traces, CampaignError> {
     if path.exists() {
         site.networks.clear();
     } else if site.networks.is_empty() {
+        let unwritable = |source| CampaignError::Unwritable { path: path.clone(), source };
+        path.parent().map(std::fs::create_dir_all).transpose().map_err(unwritable)?;
         std::fs::write(&path, [])
             .map_err(|source| CampaignError::Unwritable { path: path.clone(), source })?;
     }

@@ -111,10 +111,12 @@ impl Wish {
 }
 
 fn main_kind(parts: &[Part]) -> Option<Kind> {
-    parts.iter().find_map(|part| match part.act {
+    // 2026-11-21: of the first alone: a campaign deploys too, and takes hours, which says nothing
+    // about deployments.
+    match parts.first()?.act {
         Act::Kind(kind) => Some(kind),
         Act::Shared | Act::Exclusive => None,
-    })
+    }
 }
 
 /// What became of an operation.

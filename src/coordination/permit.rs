@@ -7,6 +7,7 @@ mod met;
 mod ticket;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -49,7 +50,7 @@ pub(crate) struct Permit {
     pub token: Token,
     /// What runs beside it.
     pub beside: Vec<Obstacle>,
-    is_over: bool,
+    is_over: AtomicBool,
 }
 
 /// Somebody else's word about an operation that runs.
@@ -102,7 +103,7 @@ impl Permit {
 
     fn of(agent: Arc<Agent>, started: Started) -> Self {
         let Started { id, token, beside } = started;
-        Self { agent, id, token, beside, is_over: false }
+        Self { agent, id, token, beside, is_over: AtomicBool::new(false) }
     }
 
     /// What a command that is run by this operation is told of it.
@@ -118,8 +119,13 @@ impl Permit {
     ///
     /// # Errors
     /// Somebody took it away meanwhile, or the ledger can't be written.
-    pub(crate) async fn end(mut self, ending: Ending) -> Result<(), CoordinationError> {
-        self.is_over = true;
+    pub(crate) async fn end(self, ending: Ending) -> Result<(), CoordinationError> {
+        self.is_done(ending).await
+    }
+
+    /// The same while others still have a hand on it.
+    pub(crate) async fn is_done(&self, ending: Ending) -> Result<(), CoordinationError> {
+        self.is_over.store(true, Ordering::Release);
         let (id, token) = (self.id, self.token);
         let was_ours = self.agent.call(move |ledger, _| ledger.finish(id, token, &ending)).await?;
         if was_ours { Ok(()) } else { Err(self.gone().await?) }
@@ -138,8 +144,8 @@ impl Permit {
     }
 
     /// The same, on this thread: for a guard that is dropped.
-    pub(crate) fn end_blocking(mut self, ending: &Ending) -> Result<(), CoordinationError> {
-        self.is_over = true;
+    pub(crate) fn end_blocking(self, ending: &Ending) -> Result<(), CoordinationError> {
+        self.is_over.store(true, Ordering::Release);
         let (id, token) = (self.id, self.token);
         self.agent.call_blocking(|ledger, _| ledger.finish(id, token, ending)).map(drop)
     }
@@ -165,6 +171,29 @@ impl Permit {
     ) -> Result<bool, CoordinationError> {
         let (id, token) = (self.id, self.token);
         self.agent.call_blocking(|ledger, _| ledger.step(id, token, step))
+    }
+
+    /// Notes how long the engine may go on after the death of everybody who has it, while no step
+    /// is noted.
+    pub(crate) async fn settle(&self, settle: Duration) -> Result<(), CoordinationError> {
+        let (id, token) = (self.id, self.token);
+        let noting = self.agent.call(move |ledger, _| ledger.settle(id, token, settle));
+        if noting.await? { Ok(()) } else { Err(self.gone().await?) }
+    }
+
+    /// Does something else from now on if nobody who runs is in the way, on this thread; whether
+    /// it does.
+    pub(crate) fn change_blocking(
+        &self,
+        parts: &[Part],
+        what: &str,
+        over_shared: bool,
+    ) -> Result<bool, CoordinationError> {
+        let (id, token) = (self.id, self.token);
+        let changed = self
+            .agent
+            .call_blocking(|ledger, _| ledger.change(id, token, parts, over_shared, what))?;
+        Ok(changed == Change::Done)
     }
 
     /// Does something else from now on, once nobody who runs is in the way. What it has so far, it
@@ -258,7 +287,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.is_over {
+        if self.is_over.load(Ordering::Acquire) {
             return;
         }
         let ending = Ending::failed("it was given up");

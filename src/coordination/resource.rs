@@ -146,6 +146,7 @@ impl Resource {
             (Level::Project, _) => format!("project {name}"),
             (Level::Campaign, Some(project)) => format!("the campaign of project {project}"),
             (Level::Engine, _) => format!("engine {}", name.chars().take(12).collect::<String>()),
+            (Level::Gpu, _) if name.is_empty() => "the GPUs".to_owned(),
             (Level::Gpu, _) => format!("GPU {name}"),
             _ => name.to_owned(),
         }

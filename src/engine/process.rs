@@ -7,6 +7,7 @@
 
 mod attended;
 mod feed;
+mod heirloom;
 mod leave;
 mod stream;
 
@@ -31,6 +32,7 @@ use crate::secret::hidden_in;
 
 pub(crate) use attended::Attended;
 pub(crate) use feed::feed_blocking;
+pub(crate) use heirloom::hand_down;
 pub(crate) use leave::{Ask, Leaving, Left};
 pub(crate) use stream::Stream;
 
@@ -295,7 +297,12 @@ fn expression(invocation: &Invocation) -> Expression {
 }
 
 fn spawn(expression: &Expression, invocation: &Invocation) -> Result<Handle, EngineError> {
-    expression.start().map_err(|source| not_started(invocation, source))
+    heirloom::with(|| expression.start()).map_err(|source| not_started(invocation, source))
+}
+
+/// The same for what has nothing to do with what lem does to containers.
+fn spawn_apart(expression: &Expression, invocation: &Invocation) -> Result<Handle, EngineError> {
+    heirloom::without(|| expression.start()).map_err(|source| not_started(invocation, source))
 }
 
 fn not_started(invocation: &Invocation, source: std::io::Error) -> EngineError {

@@ -73,6 +73,9 @@ pub(crate) struct Execution {
     pub retry: Option<Retry>,
     /// The campaign ends after so many failed runs: a number, or a share such as `50%`.
     pub stop_after_failures: Option<StopAfter>,
+    /// Whether the campaign has its GPUs to itself: other campaigns and `lem` commands wait for
+    /// them, and it waits for others. Default: where a service reserves GPUs.
+    pub exclusive: Option<bool>,
 }
 
 /// When a run is tried again, and how long lem waits before.

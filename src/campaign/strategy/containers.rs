@@ -1,10 +1,12 @@
 //! What both container strategies share: the project, its worlds, its events, its dependencies.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::campaign::attempt::Attempt;
 use crate::campaign::error::CampaignError;
+use crate::campaign::tenure::Tenure;
 use crate::campaign::world::World;
 use crate::cancel::{self, Cancel};
 use crate::engine::compose::{Existing, Project};
@@ -46,6 +48,8 @@ pub(crate) struct Containers {
     pub events: Events,
     /// The dependencies that run.
     pub serving: Vec<Serving>,
+    /// What the campaign has of the machine.
+    pub tenure: Arc<Tenure>,
 }
 
 /// A dependency that runs.

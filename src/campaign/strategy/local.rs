@@ -17,6 +17,8 @@ pub(crate) struct Local {
     pub lem: PathBuf,
     /// Where the commands start: the campaign file's folder.
     pub directory: PathBuf,
+    /// What tells a lem within a run that it is part of the campaign.
+    pub within: Vec<(String, String)>,
 }
 
 impl Local {
@@ -28,6 +30,7 @@ impl Local {
             .iter()
             .filter_map(|variable| variable.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .chain(self.within.iter().cloned())
             .collect();
         invocation.directory = Some(self.directory.clone());
         invocation

@@ -209,8 +209,8 @@ impl Strategy {
     /// Brings up again what the runs depend on; held containers follow before their next run.
     pub(crate) async fn recover(&mut self, cancel: &Cancel) -> Result<(), CampaignError> {
         match self {
-            Self::Ephemeral(it) => ready::start_dependencies(&mut it.containers, cancel).await,
-            Self::Persistent(it) => ready::start_dependencies(&mut it.containers, cancel).await,
+            Self::Ephemeral(it) => ready::restart_dependencies(&mut it.containers, cancel).await,
+            Self::Persistent(it) => ready::restart_dependencies(&mut it.containers, cancel).await,
             Self::Local(_) => Ok(()),
         }
     }

@@ -3,6 +3,7 @@
 mod ending;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::containers::Containers;
@@ -153,11 +154,40 @@ impl Persistent {
     }
 
     async fn cool(&mut self, service: &str, cancel: &Cancel) -> Result<(), CampaignError> {
-        if let Some(line) = self.cooling(service) {
-            ready::bring_up(&self.containers, &line, cancel).await?;
-            self.hold(&[service.to_owned()], Existing::BroughtUpToDate, cancel).await?;
-        }
-        Ok(())
+        let Some(line) = self.cooling(service) else { return Ok(()) };
+        self.while_it_restarts(service, cancel, async |it| {
+            ready::bring_up(&it.containers, &line, cancel).await?;
+            it.hold(&[service.to_owned()], Existing::BroughtUpToDate, cancel).await
+        })
+        .await
+    }
+
+    /// Brings up a service in the middle of the campaign.
+    async fn hold_again(
+        &mut self,
+        service: &str,
+        existing: Existing,
+        cancel: &Cancel,
+    ) -> Result<(), CampaignError> {
+        let services = [service.to_owned()];
+        self.while_it_restarts(service, cancel, async |it| {
+            it.hold(&services, existing, cancel).await
+        })
+        .await
+    }
+
+    /// Does `work` while nobody else uses the service.
+    async fn while_it_restarts(
+        &mut self,
+        service: &str,
+        cancel: &Cancel,
+        work: impl AsyncFnOnce(&mut Self) -> Result<(), CampaignError>,
+    ) -> Result<(), CampaignError> {
+        let tenure = Arc::clone(&self.containers.tenure);
+        tenure.restarts(&[service], cancel).await?;
+        let done = work(self).await;
+        tenure.measures().await;
+        done
     }
 
     fn need(&self, service: &str) -> Need {
@@ -182,8 +212,7 @@ impl Persistent {
             (None, false) => None,
             (None, true) => self.look(&service, changed, cancel).await?,
             (Some(Remedy::Wait), _) => {
-                self.hold(std::slice::from_ref(&service), Existing::BroughtUpToDate, cancel)
-                    .await?;
+                self.hold_again(&service, Existing::BroughtUpToDate, cancel).await?;
                 Some(RestartReason::LeftProcesses)
             }
             (Some(Remedy::Restart), _) => {
@@ -192,7 +221,7 @@ impl Persistent {
             }
             (Some(Remedy::NewContainer), _) => {
                 self.count_restart(&service);
-                self.hold(std::slice::from_ref(&service), Existing::Recreated, cancel).await?;
+                self.hold_again(&service, Existing::Recreated, cancel).await?;
                 Some(RestartReason::GpuLost)
             }
         };
@@ -230,7 +259,7 @@ impl Persistent {
             Some(("paused", _)) => self.restart(service, cancel).await?,
             Some(_) | None => {
                 self.count_restart(service);
-                self.hold(&[service.to_owned()], Existing::BroughtUpToDate, cancel).await?;
+                self.hold_again(service, Existing::BroughtUpToDate, cancel).await?;
             }
         }
         Ok(Some(RestartReason::Died))
@@ -255,6 +284,11 @@ impl Persistent {
         service: &str,
         cancel: &Cancel,
     ) -> Result<(), CampaignError> {
+        self.while_it_restarts(service, cancel, async |it| it.restart_now(service, cancel).await)
+            .await
+    }
+
+    async fn restart_now(&mut self, service: &str, cancel: &Cancel) -> Result<(), CampaignError> {
         let events = &self.containers.events;
         let Some(held) = self.held.get_mut(service) else { return Ok(()) };
         let (mark, id) = (events.mark(), held.id.clone());

@@ -3,6 +3,7 @@
 //! `up` answers 0 for containers that crash at once, and `up --wait` calls a service without a
 //! healthcheck healthy: lem looks itself, with a limit for each look and a deadline for all.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::containers::{Containers, Serving};
@@ -81,6 +82,23 @@ pub(crate) async fn start_dependencies(
     containers.serving =
         runs.map(|(_, it)| Serving { service: it.service, id: it.id, mark }).collect();
     Ok(())
+}
+
+/// The same in the middle of a campaign, while nobody else uses them.
+pub(crate) async fn restart_dependencies(
+    containers: &mut Containers,
+    cancel: &Cancel,
+) -> Result<(), CampaignError> {
+    let names: Vec<String> = containers.dependencies.iter().map(|it| it.0.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let tenure = Arc::clone(&containers.tenure);
+    tenure.restarts(&names, cancel).await?;
+    let started = start_dependencies(containers, cancel).await;
+    tenure.measures().await;
+    started
 }
 
 /// Runs an `up`; what it says when it fails is about a service, not about lem.

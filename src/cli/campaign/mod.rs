@@ -5,7 +5,10 @@ mod check;
 mod course;
 mod decide;
 mod named;
+mod perform;
+mod stage;
 mod start;
+mod turn;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -37,6 +40,8 @@ use crate::campaign::resume::drift::CyclesSaid;
 use crate::campaign::script;
 use crate::campaign::settings::Foreign;
 use crate::cancel::Cancel;
+use crate::coordination::permit::Patience;
+use crate::duration::Time;
 
 /// Run a campaign: many experiments, each in a container, in a chosen order.
 ///
@@ -89,6 +94,12 @@ pub(super) struct Manner {
     /// Say nothing but failures and the summary
     #[arg(short, long, overrides_with = "verbose")]
     pub quiet: bool,
+    /// Wait so long at most for others who have what the campaign needs [default: as long as it takes]
+    #[arg(long, value_name = "TIME", conflicts_with = "no_wait")]
+    pub wait: Option<Time>,
+    /// Don't wait for them
+    #[arg(long)]
+    pub no_wait: bool,
     /// Go on in a session of its own, also when this terminal closes
     #[arg(long, conflicts_with = "dry_run")]
     pub detach: bool,
@@ -110,6 +121,15 @@ impl Manner {
             return Hangup::Ignored;
         }
         Hangup::Inherited
+    }
+
+    /// How long it waits for its turn.
+    fn patience(&self) -> Patience {
+        match (self.no_wait, self.wait) {
+            (true, _) => Patience::None,
+            (false, Some(limit)) => Patience::For(limit.0),
+            (false, None) => Patience::Endless,
+        }
     }
 
     /// Whether everything was asked and answered.

@@ -1,24 +1,27 @@
-//! From the decision to the summary: shown, asked, done.
+//! From the decision to the summary: shown, asked, its images made, its turn waited for, done.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::Manner;
-use super::check::check;
+use super::perform::{ending, perform};
+use super::stage::{Stage, hearing};
+use super::turn;
 use crate::campaign::decided::Campaign;
 use crate::campaign::error::CampaignError;
 use crate::campaign::event::Event;
-use crate::campaign::execute::execute;
 use crate::campaign::file::ContainerStrategy;
-use crate::campaign::notice::Notices;
 use crate::campaign::plan::Run;
 use crate::cancel::Cancel;
-use crate::cli::couriers::Couriers;
 use crate::cli::notifications::Audience;
 use crate::cli::render::{self, Progress, Talk};
 use crate::cli::settings::Source;
-use crate::cli::{detach, exit, locks, traces};
+use crate::cli::{detach, exit};
 use crate::engine::process::show;
 use crate::lock::Lock;
 
-/// Shows it, asks, and does it.
+/// Shows it, asks, waits for its turn, and does it.
 pub(super) async fn start(
     mut campaign: Campaign,
     runs: &[Run],
@@ -28,8 +31,6 @@ pub(super) async fn start(
     campaign_lock: Option<Lock>,
     cancel: &Cancel,
 ) -> Result<u8, CampaignError> {
-    let project_lock =
-        campaign.site.as_ref().map(|site| locks::project(site, &campaign.name)).transpose()?;
     let talk = manner.talk();
     if talk != Talk::Little && !manner.detached {
         render::plan(&campaign, runs, source);
@@ -38,55 +39,26 @@ pub(super) async fn start(
         render::say("nothing was started");
         return Ok(exit::DONE);
     }
-    if let Some(site) = &mut campaign.site
-        && !(site.containers.is_empty() && manner.is_answered())
-    {
-        // The answer took its time, or what was seen belonged to a lem that has ended by now.
-        site.look_at_containers(cancel).await?;
-        check(&campaign)?;
-    }
     let mut progress = Progress::new(&campaign.plan, runs, manner.json, talk);
+    // Before its turn: nobody need wait for a download.
     make_images(&mut campaign, &mut progress, cancel).await?;
     if manner.detach {
-        drop((project_lock, campaign_lock));
+        drop(campaign_lock);
         return detach::hand_over(&campaign, manner.shown(), cancel).await;
     }
-    locks::index(&campaign);
-    let traces = campaign.site.as_mut().map(traces::begin).transpose()?;
-    let mut couriers = Couriers::start(Notices::new(&campaign.name, &campaign.plan), audience);
-    let report = &mut |event| {
-        if let (Event::CampaignStarted { campaign_id, .. }, true) = (&event, manner.detached) {
-            detach::announce(&campaign, campaign_id, manner.shown());
-            if talk != Talk::Little {
-                render::plan(&campaign, runs, source);
-            }
-        }
-        progress.show(&event);
-        couriers.tell(&event).iter().for_each(|warning| progress.say(warning));
-    };
-    let executed = execute(&campaign, runs, report, cancel).await;
-    if let (Some(traces), Ok((_, ended))) = (traces, &executed)
-        && !campaign.leaves_containers()
-    {
-        traces.end(ended);
+    let id = campaign.instance()?.id;
+    let mut stage = Stage::new(progress, id, runs, source, manner);
+    let (says, mut heard) = unbounded_channel();
+    let waiting = turn::wait(&campaign, manner.patience(), &says, cancel);
+    let leave = hearing(waiting, &mut heard, |event| stage.show(&campaign, event)).await?;
+    if stage.has_waited {
+        stage.show(&campaign, &Event::TurnCame { seconds: leave.waited });
     }
-    progress.end();
-    let (summary, ended) = match executed {
-        Ok((summary, ended)) => (Some(summary), ended),
-        Err(error) => (None, Err(error)),
-    };
-    if let (Some(summary), false) = (&summary, manner.json) {
-        render::summary(summary);
-    }
-    couriers.end(summary.as_ref(), ended.as_ref().err()).await;
-    ended?;
-    Ok(match summary {
-        Some(it) if it.failed > 0 && it.failed == it.gpu_busy && it.failed == it.total => {
-            exit::NOT_FREE
-        }
-        Some(it) if it.failed > 0 || it.remaining > it.left_out => exit::FAILED,
-        _ => exit::DONE,
-    })
+    let tenure = Arc::clone(&leave.tenure);
+    let performance = perform(&mut campaign, leave, audience, &mut stage, (says, heard), cancel);
+    let done = Box::pin(performance).await;
+    tenure.end(ending(&done, cancel)).await;
+    done
 }
 
 /// The one question, where there is something to ask.

@@ -1,6 +1,9 @@
 //! The exit code of each error of a campaign, and its way out.
 
-use super::{BUSY, FAILED, Failure, MACHINE, WRONG, engine, engine_hint, gpu, gpu_hint};
+use super::{
+    BUSY, FAILED, Failure, MACHINE, WRONG, coordination, coordination_hint, engine, engine_hint,
+    gpu, gpu_hint,
+};
 use crate::campaign::command::NoCommand;
 use crate::campaign::error::CampaignError;
 use crate::campaign::keeper::Without;
@@ -103,6 +106,7 @@ fn code(error: &CampaignError) -> u8 {
         E::NotReady { .. } | E::TooManyFailures { .. } => FAILED,
         E::Interrupted { signal } | E::Cancelled { signal } => signal.exit_code(),
         E::Engine(error) => engine(error),
+        E::Coordination(error) => coordination(error),
         E::Gpu(error) => gpu(error),
     }
 }
@@ -253,6 +257,7 @@ fn hint(error: &CampaignError) -> Option<String> {
         E::LeftBehind { command, .. } => format!("remove it by hand: `{command}`"),
         E::Interrupted { .. } => "`lem resume` goes on with it".to_owned(),
         E::Engine(error) => return engine_hint(error),
+        E::Coordination(error) => return coordination_hint(error),
         E::Gpu(error) => gpu_hint(error),
         E::File(_)
         | E::Senseless { .. }

@@ -197,6 +197,10 @@ fn line(event: &Event) -> Option<String> {
         Event::RunFound { experiment, cycle, verdict, .. } => Some(format!(
             "… {experiment} (cycle {cycle}) had ended before that could be recorded: {verdict}"
         )),
+        Event::TurnWaiting { .. } => Some(turn(event)),
+        Event::TurnCame { seconds } => {
+            Some(format!("… its turn came after {}", human(measured(*seconds))))
+        }
         Event::Preparing { what } => Some(format!("… {what}")),
         Event::ServiceRestarted { service, restarts, reason } => {
             let reason = reason.words();
@@ -239,6 +243,19 @@ fn line(event: &Event) -> Option<String> {
         | Event::RunEnded { .. }
         | Event::CampaignEnded(_) => None,
     }
+}
+
+/// Whose end a campaign waits for.
+fn turn(event: &Event) -> String {
+    let Event::TurnWaiting { operation, reason, behind, what, agent, since, .. } = event else {
+        return String::new();
+    };
+    let holder = match (behind, what, agent) {
+        (Some(id), Some(what), Some(agent)) => format!("operation {id}, {what} of {agent}"),
+        _ => "another operation".to_owned(),
+    };
+    let since = since.as_ref().map(|since| format!(", since {since}")).unwrap_or_default();
+    format!("… operation {operation} waits for {holder}{since}: {reason} (`lem why {operation}`)")
 }
 
 /// Shows a log as it grows, until it is dropped; then the rest of it.

@@ -65,11 +65,12 @@ pub(in crate::cli) fn summary(summary: &Summary) {
     }
     let time = &summary.time;
     out(&format!(
-        "time: runs {}, containers {}, services {}, pauses {}{}{}{}",
+        "time: runs {}, containers {}, services {}, pauses {}{}{}{}{}",
         of(time.runs),
         of(time.containers),
         of(time.services),
         of(time.gaps),
+        unless_none(", waiting for its turn", time.turn),
         unless_none(", gate", time.gate),
         unless_none(", retries", time.retries),
         unless_none(", waiting for the engine", time.engine),

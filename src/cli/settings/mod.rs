@@ -233,6 +233,7 @@ impl Layers {
             stop_after: execution.stop_after_failures,
             health: file.health_check.clone(),
             cold_start,
+            exclusive: execution.exclusive,
             group_by,
             notifications: self.notifications(file, ledger),
             results_dir: plain(&results_dir),
@@ -339,7 +340,13 @@ fn execution(file: &CampaignFile, flags: &Flags, ledger: &mut Ledger) -> Executi
         Said::plain_flag(flags.stop_after_failures),
         [said.stop_after_failures, None, None],
     );
+    let exclusive = ledger.choose(
+        "execution.exclusive",
+        Said::plain_flag(flags.exclusive()),
+        [said.exclusive, None, None],
+    );
     Execution {
+        exclusive,
         timeout,
         idle_timeout,
         start_timeout,

@@ -98,6 +98,29 @@ impl Ledger {
         Ok(changed == 1)
     }
 
+    /// Notes how long the engine may go on after the death of everybody who has an operation,
+    /// while no step of it is noted. False where somebody took it away.
+    pub(crate) fn settle(
+        &mut self,
+        id: OperationId,
+        token: Token,
+        settle: Duration,
+    ) -> Result<bool, LedgerError> {
+        use operations::dsl as o;
+        let changed = self.writing(|connection, _| {
+            let own = o::operations.find(id.0).filter(o::token.eq(token.0));
+            let own = own.filter(o::state.eq(to_word(State::Active)));
+            diesel::update(own)
+                .set((
+                    o::step.eq(None::<&str>),
+                    o::step_until.eq(None::<i64>),
+                    o::settle.eq(millis(settle)),
+                ))
+                .execute(connection)
+        })?;
+        Ok(changed == 1)
+    }
+
     /// Has an operation that runs do something else, if nobody who runs is in the way. Who waits
     /// for it is not waited for.
     pub(crate) fn change(

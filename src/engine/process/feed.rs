@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::{EngineError, Exit, Invocation, expression, not_started, signal_group, spawn};
+use super::{EngineError, Exit, Invocation, expression, not_started, signal_group, spawn_apart};
 
 /// Bytes of output that are kept.
 const KEPT: usize = 8 * 1024;
@@ -32,7 +32,7 @@ pub(crate) fn feed_blocking(
         let expression =
             expression(invocation).stdin_bytes(input).stdout_file(writer).stderr_file(both);
         // The expression holds the pipe open, and ends here.
-        spawn(&expression, invocation)?
+        spawn_apart(&expression, invocation)?
     };
     let said = Tail::of(reader);
     let deadline = Instant::now() + limit;

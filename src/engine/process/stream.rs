@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, PipeWriter};
 
 use uuid::Uuid;
 
-use super::{Exit, expression, not_started, spawn};
+use super::{Exit, expression, not_started, spawn_apart};
 use crate::engine::error::EngineError;
 use crate::engine::invocation::Invocation;
 
@@ -38,7 +38,7 @@ impl Stream {
             .stdin_file(input)
             .stdout_file(output)
             .stderr_null();
-        let keeper = spawn(&child, &kept)?;
+        let keeper = spawn_apart(&child, &kept)?;
         // It holds an end of the pipe; without it the command's is the last.
         drop(child);
         std::thread::spawn(move || {
