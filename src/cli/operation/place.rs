@@ -127,28 +127,31 @@ impl<'a> Site<'a> {
         if let Some(known) = registered.iter().find(|it| it.resource == Resource::name(name)) {
             return Ok(Target::bare(known.resource.clone(), true));
         }
-        let (containers, is_new) = self.containers(&engine).await?;
+        let before = self.remembered.containers(&engine).unwrap_or_default();
+        if let Some(found) = self.among(&engine, name, &before) {
+            return Ok(found);
+        }
+        let containers = self.ask_for_containers(&engine).await?;
         if let Some(found) = self.among(&engine, name, &containers) {
             return Ok(found);
         }
-        let containers = if is_new {
-            containers
-        } else {
-            let containers = self.ask_for_containers(&engine).await?;
-            if let Some(found) = self.among(&engine, name, &containers) {
-                return Ok(found);
-            }
-            containers
-        };
         if let Some(project) = name.strip_prefix("project:").filter(|name| !name.is_empty()) {
             // One that has no container yet, and whose files are elsewhere.
             return Ok(Target::bare(Resource::project(&engine, project), true));
         }
         let services = here.iter().flat_map(|(_, names)| names.services.keys());
         let mut known: Vec<&str> = services.map(String::as_str).collect();
+        let elsewhere: Vec<String> = containers
+            .iter()
+            .filter(|it| service_of(it) == Some(name))
+            .filter_map(|it| Some(format!("{}/{name}", it.service.as_ref()?.0)))
+            .collect();
+        if let Some(elsewhere) = elsewhere.first() {
+            return self.stranger(name, strangers, Some(elsewhere), &known);
+        }
         known.extend(containers.iter().map(|it| it.name.as_str()));
         known.extend(registered.iter().map(|it| it.resource.own_name()));
-        self.stranger(name, strangers, &known)
+        self.stranger(name, strangers, nearest(name, &known), &known)
     }
 
     /// What a name means where no engine is known.
@@ -175,14 +178,15 @@ impl<'a> Site<'a> {
         &mut self,
         name: &str,
         strangers: Strangers,
+        like: Option<&str>,
         known: &[&str],
     ) -> Result<Target, OperationError> {
         if strangers == Strangers::Refused {
-            let nearest = nearest(name, known).map(str::to_owned);
+            let nearest = like.map(str::to_owned);
             let known = known.iter().take(12).map(|it| (*it).to_owned()).collect();
             return Err(OperationError::Unknown { name: name.to_owned(), nearest, known });
         }
-        let like = nearest(name, known).map(|it| format!(" (there is `{it}`)"));
+        let like = like.map(|it| format!(" (there is `{it}`)"));
         self.notes.push(format!(
             "no container and no service is called `{name}`{}: it is kept apart by its name alone",
             like.unwrap_or_default()
@@ -244,14 +248,6 @@ impl<'a> Site<'a> {
         Ok(known.into_iter().filter(|it| it.resource.level() == Level::Name).collect())
     }
 
-    /// The containers of the engine, and whether that is so new that it is not asked again.
-    async fn containers(&mut self, engine: &str) -> Result<(Vec<Labelled>, bool), OperationError> {
-        match self.remembered.containers(engine) {
-            Some(found) => Ok(found),
-            None => Ok((self.ask_for_containers(engine).await?, true)),
-        }
-    }
-
     async fn ask_for_containers(&mut self, engine: &str) -> Result<Vec<Labelled>, OperationError> {
         let Some(docker) = self.engine.docker() else { return Ok(Vec::new()) };
         let listed = match ask(&docker.every_labelled(), self.cancel).await {
@@ -274,9 +270,11 @@ impl<'a> Site<'a> {
         Ok(containers)
     }
 
-    /// A name among the containers of the engine: that of one, `PROJECT/SERVICE`, or that of a
-    /// service that only one project has.
-    fn among(&mut self, engine: &str, name: &str, containers: &[Labelled]) -> Option<Target> {
+    /// A name among the containers of the engine: that of one, or `PROJECT/SERVICE`.
+    ///
+    /// 2026-11-21: never a service's own name, even where only one project has it: what it means
+    /// would change with whatever else somebody starts.
+    fn among(&self, engine: &str, name: &str, containers: &[Labelled]) -> Option<Target> {
         if let Some(project) = name.strip_prefix("project:") {
             let one = containers.iter().find(|it| is_of(it, project))?;
             let names = ProjectNames::of_containers(project, containers);
@@ -292,17 +290,7 @@ impl<'a> Site<'a> {
             (None, Some((project, service))) => containers
                 .iter()
                 .find(|it| is_of(it, project) && service_of(it) == Some(service))?,
-            (None, None) => {
-                let mut those =
-                    containers.iter().filter(|it| service_of(it) == Some(name)).peekable();
-                let project = those.peek()?.service.as_ref()?.0.clone();
-                let one = those.next()?;
-                if those.any(|it| !is_of(it, &project)) {
-                    return None;
-                }
-                self.notes.push(format!("`{name}` is the service of project `{project}`"));
-                one
-            }
+            (None, None) => return None,
         };
         let (project, service) = one.service.as_ref()?;
         let names = ProjectNames::of_containers(project, containers);
