@@ -267,3 +267,58 @@ pub(crate) enum Full {
     Agent,
     Project,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coordination::forecast::tests::operation;
+    use crate::coordination::kind::Kind;
+
+    /// So many that wait in a project, in turn of so many agents.
+    fn waiting(count: usize, agents: usize) -> Vec<Operation> {
+        let one = |number: usize| {
+            let id = i64::try_from(number).unwrap_or(0);
+            let mut it = operation(id, Kind::Config, "api", State::Queued);
+            (it.group, it.agent) = ("shop".to_owned(), format!("agent-{}", number % agents));
+            it
+        };
+        (0..count).map(one).collect()
+    }
+
+    #[test]
+    fn a_hundred_wait_in_a_project_and_twenty_of_them_of_one_agent() {
+        assert_eq!(full("shop", "agent-0", &waiting(99, 9)), None);
+        assert_eq!(full("shop", "newcomer", &waiting(100, 9)), Some(Full::Project));
+        assert_eq!(full("lab", "newcomer", &waiting(100, 9)), None);
+        assert_eq!(full("shop", "agent-0", &waiting(19, 1)), None);
+        assert_eq!(full("shop", "agent-0", &waiting(20, 1)), Some(Full::Agent));
+        assert_eq!(full("shop", "newcomer", &waiting(20, 1)), None);
+        let mut running = waiting(100, 9);
+        running.iter_mut().for_each(|it| it.state = State::Active);
+        assert_eq!(full("shop", "newcomer", &running), None);
+    }
+
+    #[test]
+    fn who_came_later_waits_behind_those_it_would_not_get_on_with_and_looks_get_past() {
+        let live = [
+            operation(1, Kind::Restart, "api", State::Active),
+            operation(2, Kind::Scale, "api", State::Queued),
+        ];
+        let decision = |kind, name: &str| {
+            let own = operation(3, kind, name, State::Queued);
+            let newcomer = Newcomer {
+                id: Some(own.id),
+                parts: &own.parts,
+                rank: own.rank,
+                on_conflict: OnConflict::Queue,
+                over_shared: false,
+                ancestors: &[],
+            };
+            decide(&newcomer, &live[1..], &Graph::default())
+        };
+        let Decision::Wait { behind } = decision(Kind::Config, "api") else { panic!() };
+        assert_eq!(behind[0].cause, Cause::IsBefore);
+        assert!(matches!(decision(Kind::Read, "api"), Decision::Start { .. }));
+        assert!(matches!(decision(Kind::Config, "other"), Decision::Start { .. }));
+    }
+}

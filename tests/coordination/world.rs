@@ -28,9 +28,10 @@ pub(crate) struct Held {
 }
 
 impl World {
-    /// Names that nobody knows more of; no engine is needed.
+    /// Names that nobody knows more of. There is no engine: on a real one somebody else may have a
+    /// container of that name.
     pub(crate) fn of_names() -> Self {
-        Self { scene: Scene::without_containers() }
+        Self { scene: Scene::without_engine() }
     }
 
     /// With containers of an engine.

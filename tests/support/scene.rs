@@ -80,6 +80,13 @@ impl Scene {
         scene
     }
 
+    /// For what has to do with names alone: no engine is there that could know them.
+    pub(crate) fn without_engine() -> Self {
+        let mut scene = Self::without_containers();
+        scene.host = Some(format!("unix://{}", scene.path("no-engine.sock").display()));
+        scene
+    }
+
     /// Leaves the folder for a person to look at.
     pub(crate) fn keep(&mut self) -> &Path {
         self.folder.disable_cleanup(true);
