@@ -9,6 +9,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use procfs::process::Process;
@@ -57,6 +58,7 @@ pub(crate) struct Own {
 impl Own {
     /// Makes this process an owner in the folder of owners.
     pub(crate) fn new(owners: &Path) -> io::Result<Self> {
+        sweep(owners);
         let id = Uuid::new_v4().simple().to_string();
         let path = owners.join(format!("{id}.lock"));
         let file = state_dir::file(&path)?;
@@ -126,6 +128,28 @@ impl Owner {
         let pid = i32::try_from(self.pid).ok()?;
         let stat = Process::new(pid).and_then(|process| process.stat());
         Some(stat.is_ok_and(|stat| stat.starttime == self.pid_start && stat.state != 'Z'))
+    }
+}
+
+/// Removes the files of the dead. Most are removed with their owner's row; who was killed before it
+/// asked for anything has none.
+///
+/// 2026-11-21: what is younger than a minute stays: between being made and being locked, a file
+/// looks as if nobody had it.
+fn sweep(owners: &Path) {
+    const YOUNG: Duration = Duration::from_secs(60);
+    let Ok(entries) = fs::read_dir(owners) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let made = entry.metadata().and_then(|data| data.modified());
+        // One of the future, by a clock that was set, is one that is not known to be old.
+        let age = made.ok().and_then(|made| made.elapsed().ok()).unwrap_or_default();
+        if path.extension().is_none_or(|it| it != "lock") || age < YOUNG {
+            continue;
+        }
+        if File::open(&path).is_ok_and(|file| file.try_lock_shared().is_ok()) {
+            let _ = fs::remove_file(&path);
+        }
     }
 }
 
