@@ -164,6 +164,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_only_kept_while_something_else_is_done_is_no_use_of_it() {
+        let x = Resource::name("x");
+        assert!(Part::new(x.clone(), Act::Shared).is_use());
+        assert!(!Part::implied(x.clone(), Act::Shared).is_use());
+        assert!(!Part::new(x, Act::Exclusive).is_use());
+    }
+
+    #[test]
     fn changes_of_the_same_key_wait_and_of_different_ones_run_with_a_warning() {
         let config = |keys: &[&str]| Part {
             keys: keys.iter().map(|key| (*key).to_owned()).collect(),

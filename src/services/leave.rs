@@ -87,7 +87,7 @@ impl Machine {
                 Some(met) = told.recv() => {
                     waits = true;
                     if let Some(holder) = holder(&agent, &met).await {
-                        let what = self.taken(&parts, &met, seen);
+                        let what = taken_of(&parts, &met, seen);
                         tell(Event::Waiting { what, holder: holder.to_string() });
                     }
                 }
@@ -102,7 +102,7 @@ impl Machine {
                 | CoordinationError::Blocked { blocked },
             ) if blocked.holder.is_some() => match holder(&agent, &blocked).await {
                 Some(holder) => {
-                    let what = self.taken(&parts, &blocked, seen);
+                    let what = taken_of(&parts, &blocked, seen);
                     Err(ServiceError::Busy { what, holder: Box::new(holder) })
                 }
                 None => Err(CoordinationError::WouldWait { blocked }.into()),
@@ -111,23 +111,23 @@ impl Machine {
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    /// What of some parts somebody has, for people.
-    fn taken(&self, parts: &[Part], met: &Met, seen: &Seen) -> String {
-        let theirs = met.holder.as_ref().map(|it| it.parts.as_slice()).unwrap_or_default();
-        let clash = |part: &&Part| {
-            let clashes = |has| verdict(part, has, &Graph::default()).severity >= Severity::High;
-            theirs.iter().any(clashes)
-        };
-        // A GPU that somebody has for itself says more than the services that want it.
-        let rank = |part: &&Part| part.resource.level() != Level::Gpu;
-        let part = parts.iter().filter(clash).min_by_key(rank);
-        let Some(part) = part.or(parts.first()) else { return met.what.clone() };
-        let mut services = seen.resources().iter();
-        match services.find(|(_, resource)| **resource == part.resource) {
-            Some((name, _)) => format!("service `{name}`"),
-            None => part.resource.short(),
-        }
+/// What of some parts somebody has, for people.
+fn taken_of(parts: &[Part], met: &Met, seen: &Seen) -> String {
+    let theirs = met.holder.as_ref().map(|it| it.parts.as_slice()).unwrap_or_default();
+    let clash = |part: &&Part| {
+        let clashes = |has| verdict(part, has, &Graph::default()).severity >= Severity::High;
+        theirs.iter().any(clashes)
+    };
+    // A GPU that somebody has for itself says more than the services that want it.
+    let rank = |part: &&Part| part.resource.level() != Level::Gpu;
+    let part = parts.iter().filter(clash).min_by_key(rank);
+    let Some(part) = part.or(parts.first()) else { return met.what.clone() };
+    let mut services = seen.resources().iter();
+    match services.find(|(_, resource)| **resource == part.resource) {
+        Some((name, _)) => format!("service `{name}`"),
+        None => part.resource.short(),
     }
 }
 

@@ -266,3 +266,22 @@ fn what_the_docker_client_of_a_killed_lem_still_starts_is_not_forgotten() {
     assert_eq!(world.containers(), []);
     assert_eq!((a.pid(), world.state("a")), (None, "stopped".into()));
 }
+
+// F30: docker goes on with a stop whose client is dead, and the container shows when it is done.
+#[test]
+fn what_docker_stops_for_a_killed_lem_is_waited_for_until_the_container_shows_it() {
+    let mut world = World::with_containers();
+    let a = world.service(Kind::Container, "a", 50_000, "--stop 6s", "");
+    world.ensure(&["a"]);
+    let mut stop = world.start(&["service", "stop", "a", "--agent", "first"]);
+    eventually("`a` is told to stop", || (world.count("a", "told to stop") == 1).then_some(()));
+    stop.kill();
+    let refused = world.lem(&["service", "ensure", "a", "--no-wait"]).expect(75);
+    refused.says(&["it is dead, and docker may be at `stop", "of first"]);
+    let begun = Instant::now();
+    world.lem(&["service", "stop", "a"]).expect(0);
+    // Its grace is 30 s, and docker could be at it for longer than that.
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
+    assert_eq!((a.pid(), world.containers()), (None, vec![]));
+    assert_eq!((world.count("a", "told to stop"), world.count("a", "stopped")), (1, 1));
+}

@@ -190,7 +190,7 @@ fn a_start_that_somebody_else_cancels_is_undone_and_says_who_wanted_that() {
     let all = world.document(&["ops"], 0);
     let id = all["operations"][0]["id"].to_string();
     world.lem(&["cancel", &id, "--reason", "not tonight"]).expect(0);
-    ensure.wait().expect(143).says(&["was cancelled", "not tonight"]);
+    ensure.wait().expect(75).says(&["was cancelled", "not tonight"]);
     assert!(slow.processes().is_empty());
     assert_eq!(world.state("slow"), "stopped");
     assert_eq!(ended(&world, "ensure slow"), [("cancelled".to_owned(), None)]);
@@ -210,7 +210,7 @@ fn a_lease_that_somebody_else_cancels_ends_its_command() {
     let all = world.document(&["ops"], 0);
     assert_eq!(all["operations"][0]["what"], "use a", "{all}");
     world.lem(&["cancel", &all["operations"][0]["id"].to_string()]).expect(0);
-    let lock = lock.wait().expect(143);
+    let lock = lock.wait().expect(75);
     assert!(lock.stdout.contains("bye"), "{lock:?}");
     world.lem(&["service", "stop", "a", "--no-wait"]).expect(0);
 }
@@ -247,4 +247,36 @@ fn two_campaigns_and_a_switch_of_one_gpu_go_one_after_the_other_and_nobody_fails
     }
     switch.wait().expect(0);
     assert!(x.pid().is_some());
+}
+
+#[test]
+fn a_switch_waits_for_a_restart_by_somebody_else_and_a_restart_for_a_lease() {
+    let mut world = World::with_containers();
+    let a = world.service(Kind::Container, "a", 1_000, "", "");
+    let hold = "echo in; until [ -e go ]; do sleep 0.02; done";
+    let mut restart =
+        world.start(&["op", "restart", "a", "--agent", "ci-42", "--", "sh", "-c", hold]);
+    eventually("the command runs", || restart.stdout().contains("in").then_some(()));
+    let mut switch = world.start(&["switch", "a"]);
+    waits(&switch);
+    assert!(switch.stderr().contains("of ci-42"), "{}", switch.stderr());
+    assert!(world.status("a")["holder"].as_str().unwrap().contains("of ci-42"));
+    let queue = world.document(&["queue"], 0);
+    assert_eq!(queue[0]["what"], "switch a", "{queue}");
+    assert_eq!(queue[0]["behind"][0]["agent"], "ci-42", "{queue}");
+    assert_eq!(world.count("a", "started"), 0);
+    world.scene.write("go", "");
+    restart.wait().expect(0);
+    switch.wait().expect(0);
+    assert!(a.pid().is_some());
+
+    let mut lock = have(&world, "a");
+    let mut restart = world.start(&["op", "restart", "a", "--", "true"]);
+    let queued = || world.document(&["queue"], 0)[0]["behind"][0]["what"] == "use a";
+    eventually("the restart waits", || queued().then_some(()));
+    world.lem(&["op", "read", "a", "--no-wait", "--", "true"]).expect(0);
+    world.lem(&["service", "ensure", "a", "--no-wait"]).expect(0);
+    assert!(!restart.has_ended());
+    lock.kill();
+    restart.wait().expect(0);
 }

@@ -54,7 +54,7 @@ pub(super) struct Asking {
     /// How urgent it is where others wait too: 1 to 10, 10 is the most
     #[arg(long, value_name = "1-10", default_value = "5", value_parser = priority)]
     pub priority: Priority,
-    /// Who asks, as others read it; otherwise LEM_AGENT, the job of a CI system, or user@host
+    /// Who asks, as others read it; otherwise `LEM_AGENT`, the job of a CI system, or you
     #[arg(long, value_name = "NAME")]
     pub agent: Option<String>,
     /// Why, for whoever waits for it

@@ -13,6 +13,7 @@ use crate::services::service::{Kind, Service};
 
 /// What is there of a service that lives in a container.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there are few of them, for a moment")]
 pub(crate) enum Looked {
     /// No container.
     Absent,

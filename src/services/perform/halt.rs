@@ -178,7 +178,7 @@ impl Halt<'_> {
             let leave = machine.leave(parts, &what, self.patience, before, tell).await?;
             // Nothing that needs it starts while it is claimed.
             let work = self.family(name, &family, &mut along, tried, &leave, report, tell);
-            let ended = leave.attend(machine, work).await;
+            let ended = leave.attend(machine, Box::pin(work)).await;
             match ended {
                 Ok(Stopped::MoreToStop) => leave.give_back(tell).await,
                 ended => {
