@@ -20,9 +20,11 @@ mod past;
 mod places;
 mod rank;
 mod reclaim;
+mod register;
 mod retention;
 mod rows;
 mod schema;
+mod settle;
 mod versions;
 
 use std::path::{Path, PathBuf};
