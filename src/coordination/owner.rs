@@ -9,6 +9,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use procfs::process::Process;
@@ -59,8 +60,11 @@ impl Own {
     pub(crate) fn new(owners: &Path) -> io::Result<Self> {
         let id = Uuid::new_v4().simple().to_string();
         let path = owners.join(format!("{id}.lock"));
-        let file = state_dir::file(&path)?;
+        // It gets its name once it is locked: what has such a name and is free is nobody's.
+        let unlocked = owners.join(format!("{id}.{HALF}"));
+        let file = state_dir::file(&unlocked)?;
         file.lock()?;
+        fs::rename(&unlocked, &path)?;
         let me = Process::myself().and_then(|process| process.stat());
         let pid_start = me.map_or(0, |stat| stat.starttime);
         let who = format!("{}, pid {}", person(), std::process::id());
@@ -85,6 +89,32 @@ impl Own {
     /// Lets every child that is started from now on have the lock too.
     pub(crate) fn hand_down(&self) -> io::Result<()> {
         fcntl(&self.file, FcntlArg::F_SETFD(FdFlag::empty())).map(drop).map_err(io::Error::from)
+    }
+}
+
+/// What ends the name of a file that is not locked yet.
+const HALF: &str = "new";
+/// Longer than it takes to lock one.
+const HALF_AN_AGE: Duration = Duration::from_secs(60);
+
+/// Removes the files of owners that died before the ledger had heard of them.
+pub(crate) fn remove_strays(owners: &Path, is_known: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(owners).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let (Some(id), Some(end)) = (path.file_stem(), path.extension()) else { continue };
+        let is_free = || File::open(&path).is_ok_and(|file| file.try_lock_shared().is_ok());
+        let is_old = || {
+            let at = entry.metadata().and_then(|it| it.modified()).ok();
+            at.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > HALF_AN_AGE)
+        };
+        let is_stray = match end.to_str() {
+            Some("lock") => !is_known(&id.to_string_lossy()) && is_free(),
+            Some(HALF) => is_old(),
+            _ => false,
+        };
+        if is_stray {
+            let _ = fs::remove_file(&path);
+        }
     }
 }
 
@@ -166,6 +196,24 @@ fn namespace() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_of_owners_that_died_unheard_of_are_removed_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = Own::new(folder.path()).unwrap();
+        for name in ["stray.lock", "known.lock", "begins.new", "bell"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        remove_strays(folder.path(), |id| id == "known");
+        let mut left: Vec<String> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.starts_with(&own.owner.id))
+            .collect();
+        left.sort();
+        assert_eq!(left, ["begins.new", "bell", "known.lock"]);
+        assert!(own.owner.file.exists());
+    }
 
     #[test]
     fn an_owner_lives_until_its_file_is_let_go_and_leaves_none() {

@@ -136,11 +136,11 @@ impl Permit {
     ///
     /// # Errors
     /// As for [`Self::end`].
-    pub(crate) async fn leave(mut self, ending: Ending) -> Result<(), CoordinationError> {
-        self.is_over = true;
+    pub(crate) async fn leave(self, ending: Ending) -> Result<(), CoordinationError> {
+        self.is_over.store(true, Ordering::Release);
         let (id, token) = (self.id, self.token);
-        let was_ours = self.agent.call(move |ledger, _| ledger.settle(id, token, &ending)).await?;
-        if was_ours { Ok(()) } else { Err(self.gone().await?) }
+        let leaving = self.agent.call(move |ledger, _| ledger.leave_to_settle(id, token, &ending));
+        if leaving.await? { Ok(()) } else { Err(self.gone().await?) }
     }
 
     /// The same, on this thread: for a guard that is dropped.

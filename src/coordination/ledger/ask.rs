@@ -10,7 +10,7 @@ use super::{Db, Ledger, LedgerError, look, places};
 use crate::coordination::admission::{Cause, Decision, Full, Newcomer, Obstacle, decide, full};
 use crate::coordination::dependency::Graph;
 use crate::coordination::operation::{Moment, Operation, OperationId, State, Token, Wish};
-use crate::coordination::owner::{Life, Owner};
+use crate::coordination::owner::{Life, Owner, remove_strays};
 use crate::coordination::severity::Severity;
 
 /// What the ledger says to a wish.
@@ -265,6 +265,10 @@ fn keep_owner(connection: &mut Db, owner: &Owner, now: Moment) -> QueryResult<()
     let known = owners::table.find(&owner.id).select(owners::id).first::<String>(connection);
     if known.optional()?.is_none() {
         super::reclaim::forget_owners(connection)?;
+        let ids: Vec<String> = owners::table.select(owners::id).load(connection)?;
+        if let Some(folder) = owner.file.parent() {
+            remove_strays(folder, |id| id == owner.id || ids.iter().any(|it| it == id));
+        }
         diesel::insert_into(owners::table).values(OwnerRow::new(owner, now)).execute(connection)?;
     }
     Ok(())

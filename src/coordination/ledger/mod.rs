@@ -15,6 +15,7 @@ mod engines;
 mod error;
 mod file_system;
 mod gate;
+mod left;
 mod look;
 mod past;
 mod places;
@@ -23,7 +24,6 @@ mod reclaim;
 mod register;
 mod rows;
 mod schema;
-mod settle;
 mod versions;
 
 use std::path::{Path, PathBuf};

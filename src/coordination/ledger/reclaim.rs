@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
+use super::left::left_as;
 use super::schema::{operations, owners};
-use super::settle::left_as;
 use super::{Db, look, rows};
 use crate::coordination::operation::{Moment, Operation, State};
 use crate::coordination::owner::{Life, Owner};
