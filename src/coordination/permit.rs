@@ -139,8 +139,8 @@ impl Permit {
     pub(crate) async fn leave(self, ending: Ending) -> Result<(), CoordinationError> {
         self.is_over.store(true, Ordering::Release);
         let (id, token) = (self.id, self.token);
-        let was_ours = self.agent.call(move |ledger, _| ledger.leave_behind(id, token, &ending)).await?;
-        if was_ours { Ok(()) } else { Err(self.gone().await?) }
+        let leaving = self.agent.call(move |ledger, _| ledger.leave_to_settle(id, token, &ending));
+        if leaving.await? { Ok(()) } else { Err(self.gone().await?) }
     }
 
     /// The same, on this thread: for a guard that is dropped.

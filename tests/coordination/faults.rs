@@ -83,7 +83,7 @@ fn what_another_boot_left_blocks_nobody_and_its_owner_is_told() {
         command.env("LEM_BOOT_ID", boot);
         Running::start(&mut command)
     };
-    let script = "echo >begun; until [ -e go ]; do sleep 0.02; done";
+    let script = "echo >begun; while [ -e begun ] && [ ! -e go ]; do sleep 0.02; done";
     let mut before = with_boot("one", &["op", "restart", "name:api", "--", "sh", "-c", script]);
     eventually("the command runs", || world.scene.path("begun").exists().then_some(()));
     with_boot("two", &RESTART).wait().expect(0);

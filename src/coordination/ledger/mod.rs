@@ -15,6 +15,7 @@ mod engines;
 mod error;
 mod file_system;
 mod gate;
+mod left;
 mod look;
 mod past;
 mod places;
@@ -24,7 +25,6 @@ mod register;
 mod retention;
 mod rows;
 mod schema;
-mod settle;
 mod versions;
 
 use std::path::{Path, PathBuf};

@@ -10,8 +10,8 @@ use std::path::Path;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
+use super::left::left_as;
 use super::schema::{operations, owners};
-use super::settle::left_as;
 use super::{Db, look, rows};
 use crate::coordination::operation::{Moment, Operation, State};
 use crate::coordination::owner::{self, Life, Owner};

@@ -17,7 +17,7 @@ const TIME_LIMIT: i32 = 124;
 
 impl Ledger {
     /// Ends an operation whose engine may still be at it; false where somebody took it away.
-    pub(crate) fn leave_behind(
+    pub(crate) fn leave_to_settle(
         &mut self,
         id: OperationId,
         token: Token,
