@@ -260,14 +260,16 @@ impl Permit {
         let ear = open_ear(&self.agent).await?;
         loop {
             let id = self.id;
-            let own = self.agent.call(move |ledger, _| ledger.operation(id)).await?;
-            match own {
-                Some(it) if it.state == State::Active && it.token == Some(self.token) => {
+            match self.agent.call(move |ledger, _| ledger.operation(id)).await {
+                Ok(Some(it)) if it.state == State::Active && it.token == Some(self.token) => {
                     if let Some(why) = it.cancel {
                         return Ok(Disturbance::Cancelled { why });
                     }
                 }
-                other => {
+                // A ledger that can't be asked now is asked again.
+                Err(CoordinationError::Ledger(_)) => {}
+                Err(error) => return Err(error),
+                Ok(other) => {
                     let why = other.and_then(|it| it.note).unwrap_or_default();
                     return Ok(Disturbance::TakenAway { why });
                 }
