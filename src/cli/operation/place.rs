@@ -96,11 +96,18 @@ impl<'a> Site<'a> {
     }
 
     /// What a name means.
+    ///
+    /// 2026-11-21: a container has the name of the stranger that it was before it was there, too;
+    /// so whoever met it then and whoever meets it now keep each other out.
     pub(in crate::cli) async fn find(
         &mut self,
         name: &str,
         strangers: Strangers,
     ) -> Result<Target, OperationError> {
+        Ok(self.meant(name, strangers).await?.called(name))
+    }
+
+    async fn meant(&mut self, name: &str, strangers: Strangers) -> Result<Target, OperationError> {
         if let Some(name) = name.strip_prefix("name:").filter(|name| !name.is_empty()) {
             return Ok(Target::bare(Resource::name(name), true));
         }
