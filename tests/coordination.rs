@@ -32,6 +32,10 @@ mod pairs;
 mod places;
 #[path = "coordination/queue.rs"]
 mod queue;
+#[path = "coordination/seed.rs"]
+mod seed;
+#[path = "coordination/store.rs"]
+mod store;
 #[path = "coordination/watch.rs"]
 mod watch;
 #[path = "coordination/within.rs"]

@@ -131,6 +131,18 @@ impl Permit {
         if was_ours { Ok(()) } else { Err(self.gone().await?) }
     }
 
+    /// Ends it where the engine may go on with what it was told: others wait until that must be
+    /// over, as they do when an owner dies. Of no use to an agent that lives on.
+    ///
+    /// # Errors
+    /// As for [`Self::end`].
+    pub(crate) async fn leave(self, ending: Ending) -> Result<(), CoordinationError> {
+        self.is_over.store(true, Ordering::Release);
+        let (id, token) = (self.id, self.token);
+        let leaving = self.agent.call(move |ledger, _| ledger.leave_to_settle(id, token, &ending));
+        if leaving.await? { Ok(()) } else { Err(self.gone().await?) }
+    }
+
     /// The same, on this thread: for a guard that is dropped.
     pub(crate) fn end_blocking(self, ending: &Ending) -> Result<(), CoordinationError> {
         self.is_over.store(true, Ordering::Release);

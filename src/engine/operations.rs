@@ -71,7 +71,25 @@ impl Docker {
             .with(ids.iter().copied())
     }
 
-    /// Ids and names of the containers of a project, or of one service of it, whatever their state.
+    /// Makes a volume with labels. One that is there already stays as it is, with its own.
+    pub(crate) fn create_volume(&self, name: &str, labels: &[(&str, String)]) -> Invocation {
+        let labels = labels
+            .iter()
+            .flat_map(|(label, value)| ["--label".to_owned(), format!("{label}={value}")]);
+        Invocation::new(&self.0, ["volume", "create"]).with(labels).with([name])
+    }
+
+    /// The labels of a volume, as JSON.
+    pub(crate) fn volume_labels(&self, name: &str) -> Invocation {
+        Invocation::new(&self.0, ["volume", "inspect", "--format", "{{json .Labels}}", name])
+    }
+
+    /// Removes a volume that no container uses.
+    pub(crate) fn remove_volume(&self, name: &str) -> Invocation {
+        Invocation::new(&self.0, ["volume", "rm", name])
+    }
+
+    /// Ids of the containers of a project, or of one service of it, whatever their state.
     pub(crate) fn containers_of(&self, project: &str, service: Option<&str>) -> Invocation {
         let label = |name: &str, value: &str| {
             ["--filter".to_owned(), format!("label=com.docker.compose.{name}={value}")]

@@ -110,6 +110,13 @@ fn a_name_that_nobody_knows_needs_a_command_and_is_said_to_be_one() {
     let world = shop();
     let refused = world.lem(&["op", "restart", "wbe"]).expect(2);
     refused.says(&["no container and no service `wbe`", "did you mean `web`?"]);
+    world.lem(&["op", "deploy", "db"]).expect(0);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = world.scene.command(&["op", "stop", "db"]);
+    let output = command.current_dir(elsewhere.path()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("did you mean `") && said.contains("/db`?"), "{said}");
     let taken = world.lem(&["op", "restart", "wbe", "--", "true"]).expect(0);
     taken.says(&["note: no container and no service is called `wbe` (there is `web`)"]);
 }

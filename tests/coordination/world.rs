@@ -60,7 +60,7 @@ impl World {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let go = self.scene.path(&format!("go-{number}"));
         let script = "echo $$ $LEM_OP_ID >$0.tmp; mv $0.tmp $0.runs; \
-                      until [ -e $0 ]; do sleep 0.02; done";
+                      while [ -e $0.runs ] && [ ! -e $0 ]; do sleep 0.02; done";
         let words = [&["op"], words, &["--", "sh", "-c", script, go.to_str().unwrap()]].concat();
         Held { lem: self.start(&words), id: 0, command: 0, go }
     }

@@ -216,6 +216,40 @@ fn a_lease_that_somebody_else_cancels_ends_its_command() {
 }
 
 #[test]
+fn two_campaigns_and_a_switch_of_one_gpu_go_one_after_the_other_and_nobody_fails() {
+    let mut world = World::native();
+    let x = world.service(Kind::Native, "x", 1_000, "", "");
+    let (on_gpu, go) = (world.scene.path("on-gpu"), world.scene.path("go"));
+    let script = format!(
+        "mkdir {0} || exit 1; until [ -e {1} ]; do sleep 0.05; done; rmdir {0}",
+        on_gpu.display(),
+        go.display()
+    );
+    let campaign = |name: &str| {
+        let file = format!("{name}.yaml");
+        world.scene.campaign_of(&file, name, &[&script, &format!("{script}; true")], "");
+        world.start(&["campaign", &file, "--runner", "local", "--exclusive", "--json"])
+    };
+    let mut one = campaign("one");
+    eventually("it runs", || on_gpu.exists().then_some(()));
+    let mut two = campaign("two");
+    two.event("turn_waiting");
+    let mut switch = world.start(&["switch", "x"]);
+    waits(&switch);
+    let ops = world.lem(&["ops"]).expect(0).stdout;
+    for words in ["campaign `one`", "campaign `two`", "switch", "2 wait"] {
+        assert!(ops.contains(words), "no `{words}` in\n{ops}");
+    }
+    assert!(x.pid().is_none());
+    world.scene.write("go", "");
+    for lem in [&mut one, &mut two] {
+        assert_eq!(lem.wait().expect(0).verdicts(), ["completed"; 2]);
+    }
+    switch.wait().expect(0);
+    assert!(x.pid().is_some());
+}
+
+#[test]
 fn a_switch_waits_for_a_restart_by_somebody_else_and_a_restart_for_a_lease() {
     let mut world = World::with_containers();
     let a = world.service(Kind::Container, "a", 1_000, "", "");

@@ -136,9 +136,11 @@ impl Tenure {
     pub(crate) async fn measures(&self) {
         let Some(held) = &self.held else { return };
         let (_raise, never) = crate::cancel::pair();
-        let changed = held.change(Phase::Measuring, Patience::None, &never).await;
-        held.complain(changed.err());
-        held.complain(held.permit.settle(held.measuring).await.err());
+        // A ledger that fails may take its time for that: it is asked once.
+        match held.change(Phase::Measuring, Patience::None, &never).await {
+            Ok(()) => held.complain(held.permit.settle(held.measuring).await.err()),
+            failed => held.complain(failed.err()),
+        }
     }
 
     /// These services are about to be started again: waits until nobody else uses them. To be
@@ -165,9 +167,11 @@ impl Tenure {
     pub(crate) fn ends(&self) {
         let Some(held) = &self.held else { return };
         let parts = held.claims.parts(Phase::Ending);
-        held.complain(held.permit.change_blocking(&parts, &held.what, true).err());
         let step = Some(("remove what was started", ENDING));
-        held.complain(held.permit.step_blocking(step).err());
+        match held.permit.change_blocking(&parts, &held.what, true) {
+            Ok(_) => held.complain(held.permit.step_blocking(step).err()),
+            Err(error) => held.complain(Some(error)),
+        }
     }
 
     /// Waits until somebody else wants the campaign to end, for ever if nobody does. What that is

@@ -19,11 +19,15 @@ impl Failure for OperationError {
             E::Engine(EngineError::Failed { .. }) | E::NothingThere { .. } => FAILED,
             E::Engine(error) => engine(error),
             E::Gpu(error) => gpu(error),
-            E::NoGpu { .. } => WRONG,
-            E::Files(_) | E::Unknown { .. } | E::NoStandardCommand { .. } => WRONG,
+            E::Files(_)
+            | E::NoGpu { .. }
+            | E::Unknown { .. }
+            | E::NoStandardCommand { .. }
+            | E::KnownAlready { .. }
+            | E::Circle { .. } => WRONG,
             E::NoCommand { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 127,
             E::NoCommand { .. } => 126,
-            E::NoFolder { .. } => MACHINE,
+            E::NoFolder { .. } | E::OtherLedger { .. } => MACHINE,
             E::Cancelled { signal } => signal.exit_code(),
         }
     }
@@ -52,12 +56,23 @@ impl Failure for OperationError {
                 "known here: {}; with a command any name will do: `-- COMMAND`",
                 known.join(", ")
             ),
+            E::OtherLedger { theirs, volume, .. } => format!(
+                "use that one (LEM_STATE_DIR: it is `LEM_STATE_DIR/local/coordination/ledger.db`; \
+                 here `{theirs}`); if nobody uses it any more: `docker volume rm {volume}`"
+            ),
+            E::KnownAlready { .. } => {
+                "only what no Compose file and no engine knows is registered".to_owned()
+            }
             E::NothingThere { .. } => "`lem op deploy` makes one".to_owned(),
             E::NoStandardCommand { hint, .. } => (*hint).to_owned(),
             E::Files(FilesError::ComposeFileMissing { .. }) => {
                 "`-f` is relative to this folder".to_owned()
             }
-            E::Files(_) | E::NoFolder { .. } | E::NoCommand { .. } | E::Cancelled { .. } => {
+            E::Files(_)
+            | E::Circle { .. }
+            | E::NoFolder { .. }
+            | E::NoCommand { .. }
+            | E::Cancelled { .. } => {
                 return None;
             }
         };

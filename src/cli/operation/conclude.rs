@@ -47,7 +47,13 @@ pub(super) async fn conclude(
         None => (State::Failed, Some(ended.exit.to_string())),
     };
     document["state"] = json!(state);
-    permit.end(Ending { state, exit_code: Some(i32::from(code)), note }).await?;
+    let ending = Ending { state, exit_code: Some(i32::from(code)), note };
+    if matches!(ended.exit, Exit::Signal(_)) || (ended.cause.is_some() && code != 0) {
+        // Whoever was ended may have told the engine something that it goes on with.
+        permit.leave(ending).await?;
+    } else {
+        permit.end(ending).await?;
+    }
     match &ended.cause {
         Some(Cause::TookTooLong) => {
             let limit = human(limit);

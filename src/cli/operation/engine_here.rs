@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::error::OperationError;
+use super::store;
 use crate::cancel::Cancel;
 use crate::coordination::agent::Agent;
 use crate::coordination::ledger::SeenEngine;
@@ -65,11 +66,13 @@ impl EngineHere {
         }
         match (self.connect(cancel).await, seen) {
             (Ok(engine), _) => {
+                let docker = engine.docker.clone();
                 let (id, stamp) = (engine.id.clone(), self.chosen.stamp.clone());
                 let noted = id.clone();
                 let note = move |ledger: &mut crate::coordination::ledger::Ledger, _: &_| {
                     ledger.note_engine(&address, &stamp, &noted)
                 };
+                store::check(&docker, agent, cancel).await?;
                 agent.call(note).await?;
                 Ok(id)
             }

@@ -32,6 +32,13 @@ pub(in crate::cli) enum OperationError {
     NoStandardCommand { kind: Kind, what: String, hint: &'static str },
     #[error("{what} has no container")]
     NothingThere { what: String },
+    /// Two ledgers for one engine would not see each other's operations.
+    #[error("this engine belongs to another ledger: `{theirs}` of {machine}; this one is `{ours}`")]
+    OtherLedger { theirs: String, machine: String, ours: String, volume: String },
+    #[error("`{name}` is known already: {what}; what made it says what it needs")]
+    KnownAlready { name: String, what: String },
+    #[error("each of {} would need the next one, and none could be started first", path.join(", "))]
+    Circle { path: Vec<String> },
     #[error("`{command}` can't be started")]
     NoCommand { command: String, source: std::io::Error },
     #[error("the current folder can't be used")]

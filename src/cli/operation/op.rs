@@ -13,7 +13,8 @@ use super::error::OperationError;
 use super::explain::Prospect;
 use super::join::join;
 use super::look::look;
-use super::place::{Site, Strangers, Target};
+use super::place::{Site, Strangers};
+use super::target::Target;
 use super::wish::wish;
 use super::work::Work;
 use crate::cancel::Cancel;
@@ -130,7 +131,7 @@ async fn perform(
             let limit = Some(arguments.timeout.0);
             let attending = Attending { agent, permit, command: words, limit, cancel };
             let ended = attending.run().await?;
-            if bound.is_some() && ended.cause.is_none() {
+            if bound.is_some() && ended.cause.is_none() && matches!(ended.exit, Exit::Code(_)) {
                 permit.step(None).await?;
             }
             Ok(ended)

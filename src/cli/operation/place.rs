@@ -11,13 +11,13 @@ use clap::Args;
 
 use super::engine_here::EngineHere;
 use super::error::OperationError;
+use super::labels::{LABELS, is_of, known_by_labels, service_of};
 use super::names::ProjectNames;
 use super::remembered::{Remembered, stamp};
+use super::target::Target;
 use crate::cancel::Cancel;
 use crate::coordination::agent::Agent;
-use crate::coordination::kind::Kind;
 use crate::coordination::ledger::Known;
-use crate::coordination::part::Part;
 use crate::coordination::resource::{Level, Resource};
 use crate::engine::compose::Project;
 use crate::engine::container::Docker;
@@ -61,38 +61,6 @@ pub(in crate::cli) struct Site<'a> {
     pub(in crate::cli) notes: Vec<String>,
 }
 
-/// What a name means.
-#[derive(Debug, Clone)]
-pub(in crate::cli) struct Target {
-    pub(in crate::cli) resource: Resource,
-    /// Whether somebody has said what it is; otherwise it is a name and nothing else.
-    pub(in crate::cli) known: bool,
-    /// Its Compose project, if it is of one, with its name.
-    pub(in crate::cli) project: Option<Project>,
-    names: Option<ProjectNames>,
-}
-
-impl Target {
-    fn bare(resource: Resource, known: bool) -> Self {
-        Self { resource, known, project: None, names: None }
-    }
-
-    /// What is done to others when this is done to it.
-    pub(in crate::cli) fn implied(&self, kind: Kind) -> Vec<Part> {
-        let engine = self.resource.at(Level::Engine);
-        let service = self.resource.at(Level::Service);
-        match (&self.names, engine, service) {
-            (Some(names), Some(engine), Some(service)) => names.implied(engine, service, kind),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Whether it is something of an engine.
-    pub(in crate::cli) fn is_of_an_engine(&self) -> bool {
-        self.resource.at(Level::Engine).is_some()
-    }
-}
-
 impl<'a> Site<'a> {
     /// Names as they are meant in the current folder.
     pub(in crate::cli) async fn here(
@@ -124,7 +92,7 @@ impl<'a> Site<'a> {
             return Err(FilesError::NoComposeFile { folder: here()? }.into());
         };
         let resource = Resource::project(&engine, &names.name);
-        Ok(Target { resource, known: true, project: Some(project), names: Some(names) })
+        Ok(Target::of(resource, &project, &names))
     }
 
     /// What a name means.
@@ -148,39 +116,42 @@ impl<'a> Site<'a> {
             let own = name.strip_prefix(&names.name).and_then(|rest| rest.strip_prefix('/'));
             if name.strip_prefix("project:") == Some(&names.name) {
                 let resource = Resource::project(&engine, &names.name);
-                return Ok(of(resource, project, names));
+                return Ok(Target::of(resource, project, names));
             }
             if let Some(service) = names.service_called(own.unwrap_or(name)) {
                 let resource = Resource::service(&engine, &names.name, service);
-                return Ok(of(resource, project, names));
+                return Ok(Target::of(resource, project, names));
             }
         }
         let registered = self.registered().await?;
         if let Some(known) = registered.iter().find(|it| it.resource == Resource::name(name)) {
             return Ok(Target::bare(known.resource.clone(), true));
         }
-        let (containers, is_new) = self.containers(&engine).await?;
+        let before = self.remembered.containers(&engine).unwrap_or_default();
+        if let Some(found) = self.among(&engine, name, &before) {
+            return Ok(found);
+        }
+        let containers = self.ask_for_containers(&engine).await?;
         if let Some(found) = self.among(&engine, name, &containers) {
             return Ok(found);
         }
-        let containers = if is_new {
-            containers
-        } else {
-            let containers = self.ask_for_containers(&engine).await?;
-            if let Some(found) = self.among(&engine, name, &containers) {
-                return Ok(found);
-            }
-            containers
-        };
         if let Some(project) = name.strip_prefix("project:").filter(|name| !name.is_empty()) {
             // One that has no container yet, and whose files are elsewhere.
             return Ok(Target::bare(Resource::project(&engine, project), true));
         }
         let services = here.iter().flat_map(|(_, names)| names.services.keys());
         let mut known: Vec<&str> = services.map(String::as_str).collect();
+        let elsewhere: Vec<String> = containers
+            .iter()
+            .filter(|it| service_of(it) == Some(name))
+            .filter_map(|it| Some(format!("{}/{name}", it.service.as_ref()?.0)))
+            .collect();
+        if let Some(elsewhere) = elsewhere.first() {
+            return self.stranger(name, strangers, Some(elsewhere), &known);
+        }
         known.extend(containers.iter().map(|it| it.name.as_str()));
         known.extend(registered.iter().map(|it| it.resource.own_name()));
-        self.stranger(name, strangers, &known)
+        self.stranger(name, strangers, nearest(name, &known), &known)
     }
 
     /// What a name means where no engine is known.
@@ -207,14 +178,15 @@ impl<'a> Site<'a> {
         &mut self,
         name: &str,
         strangers: Strangers,
+        like: Option<&str>,
         known: &[&str],
     ) -> Result<Target, OperationError> {
         if strangers == Strangers::Refused {
-            let nearest = nearest(name, known).map(str::to_owned);
+            let nearest = like.map(str::to_owned);
             let known = known.iter().take(12).map(|it| (*it).to_owned()).collect();
             return Err(OperationError::Unknown { name: name.to_owned(), nearest, known });
         }
-        let like = nearest(name, known).map(|it| format!(" (there is `{it}`)"));
+        let like = like.map(|it| format!(" (there is `{it}`)"));
         self.notes.push(format!(
             "no container and no service is called `{name}`{}: it is kept apart by its name alone",
             like.unwrap_or_default()
@@ -276,14 +248,6 @@ impl<'a> Site<'a> {
         Ok(known.into_iter().filter(|it| it.resource.level() == Level::Name).collect())
     }
 
-    /// The containers of the engine, and whether that is so new that it is not asked again.
-    async fn containers(&mut self, engine: &str) -> Result<(Vec<Labelled>, bool), OperationError> {
-        match self.remembered.containers(engine) {
-            Some(found) => Ok(found),
-            None => Ok((self.ask_for_containers(engine).await?, true)),
-        }
-    }
-
     async fn ask_for_containers(&mut self, engine: &str) -> Result<Vec<Labelled>, OperationError> {
         let Some(docker) = self.engine.docker() else { return Ok(Vec::new()) };
         let listed = match ask(&docker.every_labelled(), self.cancel).await {
@@ -306,14 +270,16 @@ impl<'a> Site<'a> {
         Ok(containers)
     }
 
-    /// A name among the containers of the engine: that of one, `PROJECT/SERVICE`, or that of a
-    /// service that only one project has.
-    fn among(&mut self, engine: &str, name: &str, containers: &[Labelled]) -> Option<Target> {
+    /// A name among the containers of the engine: that of one, or `PROJECT/SERVICE`.
+    ///
+    /// 2026-11-21: never a service's own name, even where only one project has it: what it means
+    /// would change with whatever else somebody starts.
+    fn among(&self, engine: &str, name: &str, containers: &[Labelled]) -> Option<Target> {
         if let Some(project) = name.strip_prefix("project:") {
             let one = containers.iter().find(|it| is_of(it, project))?;
             let names = ProjectNames::of_containers(project, containers);
             let resource = Resource::project(engine, project);
-            return Some(of(resource, &self.project_of(project, one)?, &names));
+            return Some(Target::of(resource, &self.project_of(project, one)?, &names));
         }
         let container = containers.iter().find(|it| it.name == name);
         if let Some(one @ Labelled { service: None, .. }) = container {
@@ -324,22 +290,12 @@ impl<'a> Site<'a> {
             (None, Some((project, service))) => containers
                 .iter()
                 .find(|it| is_of(it, project) && service_of(it) == Some(service))?,
-            (None, None) => {
-                let mut those =
-                    containers.iter().filter(|it| service_of(it) == Some(name)).peekable();
-                let project = those.peek()?.service.as_ref()?.0.clone();
-                let one = those.next()?;
-                if those.any(|it| !is_of(it, &project)) {
-                    return None;
-                }
-                self.notes.push(format!("`{name}` is the service of project `{project}`"));
-                one
-            }
+            (None, None) => return None,
         };
         let (project, service) = one.service.as_ref()?;
         let names = ProjectNames::of_containers(project, containers);
         let resource = Resource::service(engine, project, service);
-        Some(of(resource, &self.project_of(project, one)?, &names))
+        Some(Target::of(resource, &self.project_of(project, one)?, &names))
     }
 
     /// A project as its containers say how to name it to Compose.
@@ -355,40 +311,6 @@ impl<'a> Site<'a> {
             directory: directory.unwrap_or_else(|| Path::new("/").to_owned()),
         })
     }
-}
-
-/// What is noted as the source of what labels say.
-const LABELS: &str = "labels of containers";
-
-fn known_by_labels(engine: &str, containers: &[Labelled]) -> Vec<Known> {
-    let mut projects: Vec<&str> =
-        containers.iter().filter_map(|it| Some(it.service.as_ref()?.0.as_str())).collect();
-    projects.sort_unstable();
-    projects.dedup();
-    let of_projects = projects
-        .into_iter()
-        .flat_map(|project| ProjectNames::of_containers(project, containers).known(engine, LABELS));
-    let alone = containers.iter().filter(|it| it.service.is_none()).map(|it| Known {
-        resource: Resource::container(engine, &it.name),
-        names: vec![it.name.clone()],
-        ports: it.ports.clone(),
-        needs: None,
-        source: LABELS.to_owned(),
-    });
-    of_projects.chain(alone).collect()
-}
-
-fn of(resource: Resource, project: &Project, names: &ProjectNames) -> Target {
-    let (project, names) = (Some(project.clone()), Some(names.clone()));
-    Target { resource, known: true, project, names }
-}
-
-fn is_of(container: &Labelled, project: &str) -> bool {
-    container.service.as_ref().is_some_and(|(of, _)| of == project)
-}
-
-fn service_of(container: &Labelled) -> Option<&str> {
-    container.service.as_ref().map(|(_, service)| service.as_str())
 }
 
 /// Whether there is no engine to be had now, for whatever reason.

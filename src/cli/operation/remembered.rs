@@ -23,8 +23,6 @@ use crate::engine::labelled::Labelled;
 
 /// For so long the containers of an engine are believed to be those that there were.
 const CONTAINERS: Duration = Duration::from_secs(600);
-/// For so long a name is believed to be nobody's.
-const NOBODY: Duration = Duration::from_secs(10);
 
 /// The place where it is kept.
 #[derive(Debug, Clone)]
@@ -82,13 +80,12 @@ impl Remembered {
         self.write(&key(engine, project), &kept);
     }
 
-    /// The containers that an engine had, if that is not long ago, with whether it is so short ago
-    /// that another one is not looked for.
-    pub(super) fn containers(&self, engine: &str) -> Option<(Vec<Labelled>, bool)> {
+    /// The containers that an engine had, if that is not long ago. There may be more by now.
+    pub(super) fn containers(&self, engine: &str) -> Option<Vec<Labelled>> {
         let found: OfEngine = self.read(&digest(&[engine]))?;
         let age = Duration::try_from(Timestamp::now().duration_since(found.at)).ok()?;
         let is_right = age < CONTAINERS && found.store == self.store;
-        is_right.then_some((found.containers, age < NOBODY))
+        is_right.then_some(found.containers)
     }
 
     /// Keeps the containers of an engine.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::arguments::Arguments;
-use super::place::Target;
+use super::target::Target;
 use super::work::Work;
 use crate::coordination::agent::name_of;
 use crate::coordination::operation::{OnConflict, Wish};

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::arguments::Arguments;
 use super::error::OperationError;
-use super::place::{Site, Target};
+use super::place::Site;
 use super::standard::Asked;
+use super::target::Target;
 use crate::coordination::kind::Kind;
 use crate::coordination::resource::Level;
 use crate::engine::container::Docker;

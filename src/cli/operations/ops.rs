@@ -10,6 +10,7 @@ use super::view::Document;
 use super::{history, stats, watch};
 use crate::cancel::Cancel;
 use crate::cli::exit;
+use crate::cli::operation;
 use crate::cli::render::{self, operations as show};
 use crate::cli::runtime::block_on;
 use crate::coordination::error::CoordinationError;
@@ -38,6 +39,7 @@ pub(in crate::cli) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Register(operation::RegisterArguments),
     Stats(stats::Arguments),
     Watch(watch::Arguments),
 }
@@ -52,6 +54,7 @@ pub(super) enum Part {
 /// Runs `lem ops`.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match &arguments.verb {
+        Some(Verb::Register(arguments)) => return operation::register(arguments),
         Some(Verb::Stats(arguments)) => return stats::run(arguments),
         Some(Verb::Watch(arguments)) => return watch::run(arguments),
         None => {}

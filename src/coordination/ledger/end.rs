@@ -226,7 +226,7 @@ impl Ledger {
     }
 }
 
-fn is(operation: &Operation, id: OperationId, token: Token) -> bool {
+pub(super) fn is(operation: &Operation, id: OperationId, token: Token) -> bool {
     operation.id == id && operation.state == State::Active && operation.token == Some(token)
 }
 

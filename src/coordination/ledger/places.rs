@@ -30,28 +30,7 @@ impl Ledger {
         if known.is_empty() {
             return Ok(());
         }
-        let now = Timestamp::now().to_string();
-        self.writing(|connection, _| {
-            for it in known {
-                let texts = |resources: &Vec<Resource>| {
-                    let texts: Vec<String> = resources.iter().map(ToString::to_string).collect();
-                    json(&texts)
-                };
-                diesel::delete(containers::table.find(it.resource.to_string()))
-                    .execute(connection)?;
-                diesel::insert_into(containers::table)
-                    .values((
-                        containers::resource.eq(it.resource.to_string()),
-                        containers::names.eq(json(&it.names)),
-                        containers::ports.eq(json(&it.ports)),
-                        containers::needs.eq(it.needs.as_ref().map(texts)),
-                        containers::source.eq(&it.source),
-                        containers::learned_at.eq(&now),
-                    ))
-                    .execute(connection)?;
-            }
-            Ok(())
-        })
+        self.writing(|connection, _| known.iter().try_for_each(|it| put(connection, it)))
     }
 
     /// Forgets containers.
@@ -67,6 +46,26 @@ impl Ledger {
     pub(crate) fn known(&mut self) -> Result<Vec<Known>, LedgerError> {
         self.reading(all)
     }
+}
+
+/// Notes a container in place of what was noted of it before.
+pub(super) fn put(connection: &mut Db, known: &Known) -> QueryResult<()> {
+    let texts = |resources: &Vec<Resource>| {
+        let texts: Vec<String> = resources.iter().map(ToString::to_string).collect();
+        json(&texts)
+    };
+    diesel::delete(containers::table.find(known.resource.to_string())).execute(connection)?;
+    diesel::insert_into(containers::table)
+        .values((
+            containers::resource.eq(known.resource.to_string()),
+            containers::names.eq(json(&known.names)),
+            containers::ports.eq(json(&known.ports)),
+            containers::needs.eq(known.needs.as_ref().map(texts)),
+            containers::source.eq(&known.source),
+            containers::learned_at.eq(Timestamp::now().to_string()),
+        ))
+        .execute(connection)
+        .map(drop)
 }
 
 type Row = (String, String, String, Option<String>, String);

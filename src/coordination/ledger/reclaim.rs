@@ -10,6 +10,7 @@ use std::path::Path;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
+use super::left::left_as;
 use super::schema::{operations, owners};
 use super::{Db, look, rows};
 use crate::coordination::operation::{Moment, Operation, State};
@@ -82,7 +83,10 @@ pub(crate) fn fate(operation: &Operation, life: Life, now: Moment) -> Fate {
 
 fn lose(connection: &mut Db, operation: &Operation, now: Moment, why: &str) -> QueryResult<()> {
     let took = operation.started.map(|started| now.since(started));
-    super::end::close(connection, operation, State::Lost, took, None, Some(why), now)
+    let state = left_as(operation);
+    // One that was left in order has said why already.
+    let note = if state == State::Lost { Some(why) } else { operation.note.as_deref() };
+    super::end::close(connection, operation, state, took, operation.exit_code, note, now)
 }
 
 /// Forgets owners that have nothing any more and don't live.

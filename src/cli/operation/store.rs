@@ -1,0 +1,63 @@
+//! Which ledger an engine belongs to: a volume on the engine says so. Of all who make it at once
+//! the first one's labels stay, and everybody else gets to read those.
+//!
+//! 2026-11-21: two ledgers for one engine would not see each other's operations: two users whose
+//! state is in their own folders, or two machines that share an engine. That is refused. Looked at
+//! when an engine is met and once an hour; an engine that can't make volumes is used all the same.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::OperationError;
+use crate::cancel::Cancel;
+use crate::coordination::agent::Agent;
+use crate::engine::container::Docker;
+use crate::engine::process::ask;
+
+/// `off`: nobody looks. For tests, of which each has a ledger of its own.
+const CHECK: &str = "LEM_STORE_CHECK";
+/// Another name for the volume; for tests.
+const NAME: &str = "LEM_STORE_VOLUME";
+/// The id of the ledger.
+const STORE: &str = "dev.lem.store";
+/// The machine and the file that it is in.
+const PATH: &str = "dev.lem.store.path";
+
+/// Makes an engine this ledger's, unless it is another's.
+pub(super) async fn check(
+    docker: &Docker,
+    agent: &Arc<Agent>,
+    cancel: &Cancel,
+) -> Result<(), OperationError> {
+    if std::env::var_os(CHECK).is_some_and(|value| value == "off") {
+        return Ok(());
+    }
+    let volume = std::env::var(NAME).ok().filter(|name| !name.is_empty());
+    let volume = volume.unwrap_or_else(|| "lem-store".to_owned());
+    let (store, file) =
+        agent.call(|ledger, _| Ok((ledger.store()?, ledger.file().to_owned()))).await?;
+    let host = &agent.own().owner.host;
+    let labels = [(STORE, store.clone()), (PATH, format!("{host}:{}", file.display()))];
+    for attempt in 0..2 {
+        let _ = ask(&docker.create_volume(&volume, &labels), cancel).await;
+        let Ok(found) = ask(&docker.volume_labels(&volume), cancel).await else { return Ok(()) };
+        let found: BTreeMap<String, String> = serde_json::from_str(&found).unwrap_or_default();
+        let (theirs, place) = (found.get(STORE), found.get(PATH).map_or("", String::as_str));
+        if theirs.is_none_or(|theirs| *theirs == store) {
+            return Ok(());
+        }
+        let (machine, path) = place.split_once(':').unwrap_or(("", place));
+        let is_here = machine == host;
+        if is_here && attempt == 0 && !Path::new(path).exists() {
+            // Nobody has that ledger any more.
+            let _ = ask(&docker.remove_volume(&volume), cancel).await;
+            continue;
+        }
+        let machine =
+            if is_here { "this machine".to_owned() } else { format!("machine {machine}") };
+        let (theirs, ours) = (path.to_owned(), file.display().to_string());
+        return Err(OperationError::OtherLedger { theirs, machine, ours, volume });
+    }
+    Ok(())
+}
