@@ -38,6 +38,10 @@ pub(super) async fn conclude(
             document["state"] = json!(State::Lost);
             return Err(CoordinationError::TakenAway { id, why: why.clone() }.into());
         }
+        // A command that a signal does not end has done what it was asked to.
+        Some(Cause::Interrupted(signal)) if code == 0 => {
+            (State::Done, Some(format!("in spite of {signal}")))
+        }
         Some(Cause::Interrupted(signal)) => (State::Cancelled, Some(format!("by {signal}"))),
         None if code == 0 => (State::Done, None),
         None => (State::Failed, Some(ended.exit.to_string())),
