@@ -247,3 +247,6 @@ impl Held {
         let _ = self.says.send(Event::Warning { message });
     }
 }
+
+#[cfg(test)]
+mod tests;
