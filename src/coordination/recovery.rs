@@ -58,18 +58,18 @@ pub(crate) enum Remedy {
 /// Decides on a container.
 pub(crate) fn remedy(case: &Case<'_>, now: Timestamp) -> Remedy {
     let changes: Vec<&Operation> = case.lately.iter().filter(|it| has_changed(it)).collect();
-    let last = changes.first();
-    let lost = last.filter(|it| it.state == State::Lost).map(|it| format!("{} was lost", it.what));
-    let why = match (case.fault, lost) {
+    let newest = changes.first();
+    let cut_off = newest.filter(|it| it.state == State::Lost);
+    let why = match (case.fault, cut_off) {
         (Some(fault), _) => fault.to_owned(),
-        (None, Some(lost)) => lost,
+        (None, Some(operation)) => format!("{} was lost", operation.what),
         (None, None) => return Remedy::Leave,
     };
-    let is_stopped = last.is_some_and(|it| it.kind() == Some(Kind::Stop));
+    let is_stopped = newest.is_some_and(|it| it.kind() == Some(Kind::Stop));
     if case.runs || case.is_busy || is_stopped {
         return Remedy::Leave;
     }
-    let changed_at = last.and_then(|it| it.ended_at);
+    let changed_at = newest.and_then(|it| it.ended_at);
     let Some(since) = case.finished_at.max(changed_at) else { return Remedy::Leave };
     if now.duration_since(since) > LONG_AGO {
         return Remedy::Leave;
