@@ -253,3 +253,6 @@ impl Held {
         let _ = self.says.send(Event::Warning { message });
     }
 }
+
+#[cfg(test)]
+mod tests;
