@@ -231,32 +231,30 @@ fn lems_that_are_killed_at_any_moment_let_no_two_overlap_and_leave_nothing_behin
     assert_eq!(owners_left(&world), 0);
 }
 
-/// The files of owners once the next lem was there, a while later. One that was killed before it
-/// asked for anything has left its file, and nothing that names it.
+/// The files of owners once the next lem was there. One that was killed before it asked for
+/// anything has left its file, and nothing that names it.
 fn owners_left(world: &World) -> usize {
-    let owners = folder(world).join("owners");
-    let locks = || {
-        let entries = fs::read_dir(&owners).unwrap().flatten().map(|entry| entry.path());
-        entries.filter(|path| path.extension().is_some_and(|it| it == "lock"))
-    };
-    let before = SystemTime::now() - Duration::from_secs(3600);
-    for path in locks() {
-        OpenOptions::new().write(true).open(path).unwrap().set_modified(before).unwrap();
-    }
     world.lem(&RESTART).expect(0);
-    locks().count()
+    let entries = fs::read_dir(folder(world).join("owners")).unwrap().flatten();
+    let is_one = |path: &PathBuf| path.extension().is_some_and(|it| it == "lock");
+    entries.map(|entry| entry.path()).filter(is_one).count()
 }
 
 #[test]
 fn the_files_of_dead_owners_that_nothing_names_are_removed_and_those_of_the_living_stay() {
     let world = used();
-    let stray = folder(&world).join("owners/0123456789abcdef0123456789abcdef.lock");
+    let owners = folder(&world).join("owners");
+    let (stray, half) = (owners.join("0123456789abcdef.lock"), owners.join("fedcba.new"));
     fs::write(&stray, "").unwrap();
-    // It has only just been made: whoever makes it has perhaps not locked it yet.
-    world.lem(&RESTART).expect(0);
-    assert!(stray.exists());
+    fs::write(&half, "").unwrap();
     let held = world.hold(&["restart", "name:other"]);
     assert_eq!(owners_left(&world), 1, "the file of the one that lives");
     assert!(!stray.exists());
+    // It has only just been made: whoever makes it has not locked it yet.
+    assert!(half.exists());
+    let before = SystemTime::now() - Duration::from_secs(3600);
+    OpenOptions::new().write(true).open(&half).unwrap().set_modified(before).unwrap();
+    assert_eq!(owners_left(&world), 1);
+    assert!(!half.exists());
     held.end().expect(0);
 }
