@@ -143,13 +143,6 @@ impl Permit {
         if leaving.await? { Ok(()) } else { Err(self.gone().await?) }
     }
 
-    /// The same, on this thread: for a guard that is dropped.
-    pub(crate) fn end_blocking(self, ending: &Ending) -> Result<(), CoordinationError> {
-        self.is_over.store(true, Ordering::Release);
-        let (id, token) = (self.id, self.token);
-        self.agent.call_blocking(|ledger, _| ledger.finish(id, token, ending)).map(drop)
-    }
-
     /// Notes what the engine is about to be told and how long it may be at it, whoever dies; or,
     /// without one, that it is done.
     pub(crate) async fn step(

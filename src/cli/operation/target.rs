@@ -10,8 +10,6 @@ use crate::engine::compose::Project;
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Target {
     pub(in crate::cli) resource: Resource,
-    /// Whether somebody has said what it is; otherwise it is a name and nothing else.
-    pub(in crate::cli) known: bool,
     /// Its Compose project, if it is of one, with its name.
     pub(in crate::cli) project: Option<Project>,
     names: Option<ProjectNames>,
@@ -21,14 +19,14 @@ pub(in crate::cli) struct Target {
 
 impl Target {
     /// One of which nothing more is known.
-    pub(super) fn bare(resource: Resource, known: bool) -> Self {
-        Self { resource, known, project: None, names: None, as_stranger: None }
+    pub(super) fn bare(resource: Resource) -> Self {
+        Self { resource, project: None, names: None, as_stranger: None }
     }
 
     /// A place of a Compose project.
     pub(super) fn of(resource: Resource, project: &Project, names: &ProjectNames) -> Self {
         let (project, names) = (Some(project.clone()), Some(names.clone()));
-        Self { resource, known: true, project, names, as_stranger: None }
+        Self { resource, project, names, as_stranger: None }
     }
 
     /// With the name that it had for who met it before it was there. Only the name of a container
