@@ -87,8 +87,8 @@ test-modern: ## run it on a second, modern engine beside this machine's own (scr
 
 # `cargo test` shows what a test prints while it runs.
 .PHONY: test-slow
-test-slow: setup-for-tests container ## run what takes minutes: engines that go away, a gigabyte of output, the torture test (LEM_TORTURE=200)
-	cargo test --locked --test slow --test containers --test services -- --ignored --nocapture
+test-slow: setup-for-tests container ## run what takes minutes: engines that go away, a gigabyte of output, the torture tests (LEM_TORTURE=200, LEM_TORTURE_SECONDS=60)
+	cargo test --locked --test slow --test containers --test services --test coordination -- --ignored --nocapture
 
 .PHONY: test-slow-modern
 test-slow-modern: ## run that on the modern engine

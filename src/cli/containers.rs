@@ -234,7 +234,7 @@ async fn leave(
 ) -> Result<Permit, CoordinationError> {
     let agent = Agent::open(None).await?;
     let seat = claims::seat(&engine.id, project);
-    tenure::take_away_predecessors(&agent, &seat).await?;
+    tenure::take_away_predecessors(&agent, &seat, None).await?;
     let own = containers.iter().filter(|container| !container.one_off);
     let services: BTreeSet<&str> = own.map(|container| container.service.as_str()).collect();
     let stop = |service: &str| {

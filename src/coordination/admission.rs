@@ -17,6 +17,7 @@ use super::kind::Kind;
 use super::nesting;
 use super::operation::{OnConflict, Operation, OperationId, State};
 use super::part::{Act, Part, Verdict, verdict};
+use super::resource::Level;
 use super::severity::{Response, Severity};
 
 /// Operations of one container at once, the seed's number; those that only look get one less, so
@@ -145,7 +146,7 @@ fn worst(
             continue;
         }
         for has in &other.parts {
-            if newcomer.over_shared && has.is_use() {
+            if newcomer.over_shared && is_lease(has, wants) {
                 continue;
             }
             let mut found = verdict(wants, has, graph);
@@ -169,6 +170,14 @@ fn worst(
         wants: wants.clone(),
         cause,
     })
+}
+
+/// Whether who uses one thing only leases what another wants, who minds leases by himself.
+///
+/// 2026-11-21: a lease is on exactly that service. Who uses all of a project, or a GPU, is counted
+/// by nobody else: he is waited for.
+fn is_lease(has: &Part, wants: &Part) -> bool {
+    has.is_use() && has.resource == wants.resource && has.resource.level() != Level::Gpu
 }
 
 /// Everything that several parts claim.
@@ -273,6 +282,7 @@ mod tests {
     use super::*;
     use crate::coordination::forecast::tests::operation;
     use crate::coordination::kind::Kind;
+    use crate::coordination::resource::Resource;
 
     /// So many that wait in a project, in turn of so many agents.
     fn waiting(count: usize, agents: usize) -> Vec<Operation> {
@@ -320,5 +330,28 @@ mod tests {
         assert_eq!(behind[0].cause, Cause::IsBefore);
         assert!(matches!(decision(Kind::Read, "api"), Decision::Start { .. }));
         assert!(matches!(decision(Kind::Config, "other"), Decision::Start { .. }));
+    }
+
+    #[test]
+    fn who_minds_leases_by_himself_waits_for_every_other_use() {
+        let service = Resource::service("E", "shop", "api");
+        let starts = |beside: Resource, wants: &Resource| {
+            let mut other = operation(1, Kind::Read, "api", State::Active);
+            other.parts = vec![Part::new(beside, Act::Shared)];
+            let parts = [Part::new(wants.clone(), Act::Exclusive)];
+            let newcomer = Newcomer {
+                id: None,
+                parts: &parts,
+                rank: 0,
+                on_conflict: OnConflict::Queue,
+                over_shared: true,
+                ancestors: &[],
+            };
+            matches!(decide(&newcomer, &[other], &Graph::default()), Decision::Start { .. })
+        };
+        assert!(starts(service.clone(), &service));
+        assert!(!starts(Resource::project("E", "shop"), &service));
+        assert!(!starts(Resource::engine("E"), &service));
+        assert!(!starts(Resource::gpu("G"), &Resource::gpu("G")));
     }
 }

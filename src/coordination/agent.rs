@@ -41,6 +41,13 @@ impl Agent {
         Self::with(name_of(name), Ledger::open).await
     }
 
+    /// One whose ledger is in this folder.
+    #[cfg(test)]
+    pub(crate) async fn in_folder(name: &str, folder: &std::path::Path) -> Arc<Self> {
+        let folder = folder.to_owned();
+        Self::with(name.to_owned(), move || Ledger::open_in(&folder)).await.unwrap()
+    }
+
     async fn with(
         name: String,
         open: impl FnOnce() -> Result<Ledger, LedgerError> + Send + 'static,

@@ -62,11 +62,6 @@ impl Graph {
         self.needs.get(of).into_iter().flatten()
     }
 
-    /// What needs it itself.
-    pub(crate) fn dependants(&self, of: &Resource) -> impl Iterator<Item = &Resource> {
-        self.needs.iter().filter(move |(_, needs)| needs.contains(of)).map(|(name, _)| name)
-    }
-
     /// How many hops lead from a container to one that it needs.
     pub(crate) fn hops(&self, from: &Resource, to: &Resource) -> Option<u32> {
         let mut seen = BTreeSet::from([from]);

@@ -34,6 +34,10 @@ impl Ear {
         Self(Self::listen(owners).ok())
     }
 
+    #[allow(
+        deprecated,
+        reason = "its successor is unsafe, and this handle lives as long as its owner"
+    )]
     fn listen(owners: &Path) -> io::Result<AsyncFd<Watch>> {
         let flags = InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC;
         let inotify = Inotify::init(flags)?;

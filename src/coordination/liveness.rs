@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::ledger::left_as;
 use super::ledger::{Fate, fate};
 use super::operation::{Moment, Operation, State};
 use super::owner::Life;
@@ -71,7 +72,7 @@ pub(crate) fn liveness(
 /// The state of an operation that is so alive, whatever the ledger has noted so far.
 pub(crate) fn state(operation: &Operation, liveness: Liveness) -> State {
     match liveness {
-        Liveness::Gone if !operation.state.is_over() => State::Lost,
+        Liveness::Gone if !operation.state.is_over() => left_as(operation),
         _ => operation.state,
     }
 }
@@ -98,6 +99,9 @@ mod tests {
         assert_eq!(left(16_000), Liveness::Gone);
         assert_eq!(state(&freed, left(16_000)), State::Lost);
         assert_eq!(state(&freed, left(11_000)), State::Active);
+        let cut_off =
+            Operation { exit_code: Some(1), cancel: Some("by me".to_owned()), ..freed.clone() };
+        assert_eq!(state(&cut_off, left(16_000)), State::Cancelled);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) mod holders;
 pub(crate) mod kind;
 pub(crate) mod ledger;
 pub(crate) mod liveness;
-mod nesting;
+pub(crate) mod nesting;
 pub(crate) mod operation;
 pub(crate) mod owner;
 pub(crate) mod part;

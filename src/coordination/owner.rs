@@ -134,10 +134,11 @@ impl Owner {
     }
 }
 
+/// Nobody takes so long from making a file to locking it.
+const YOUNG: Duration = Duration::from_secs(60);
+
 /// Removes the files of owners that died before anybody heard of them.
 pub(crate) fn sweep(owners: &Path, known: &[String]) {
-    /// Nobody takes so long from making a file to locking it.
-    const YOUNG: Duration = Duration::from_secs(60);
     for entry in fs::read_dir(owners).into_iter().flatten().flatten() {
         let path = entry.path();
         let is_known = path
@@ -201,6 +202,8 @@ mod tests {
         for name in ["dead.lock", "known.lock", "just-made.new", "bell"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
+        let old = File::create(folder.path().join("made-long-ago.new")).unwrap();
+        old.set_modified(std::time::SystemTime::now() - 2 * YOUNG).unwrap();
         sweep(folder.path(), &["known".to_owned()]);
         let left = fs::read_dir(folder.path()).unwrap().flatten();
         let mut left: Vec<_> = left.map(|it| it.file_name().into_string().unwrap()).collect();

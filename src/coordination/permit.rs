@@ -143,13 +143,6 @@ impl Permit {
         if leaving.await? { Ok(()) } else { Err(self.gone().await?) }
     }
 
-    /// The same, on this thread: for a guard that is dropped.
-    pub(crate) fn end_blocking(self, ending: &Ending) -> Result<(), CoordinationError> {
-        self.is_over.store(true, Ordering::Release);
-        let (id, token) = (self.id, self.token);
-        self.agent.call_blocking(|ledger, _| ledger.finish(id, token, ending)).map(drop)
-    }
-
     /// Notes what the engine is about to be told and how long it may be at it, whoever dies; or,
     /// without one, that it is done.
     pub(crate) async fn step(
@@ -260,14 +253,16 @@ impl Permit {
         let ear = open_ear(&self.agent).await?;
         loop {
             let id = self.id;
-            let own = self.agent.call(move |ledger, _| ledger.operation(id)).await?;
-            match own {
-                Some(it) if it.state == State::Active && it.token == Some(self.token) => {
+            match self.agent.call(move |ledger, _| ledger.operation(id)).await {
+                Ok(Some(it)) if it.state == State::Active && it.token == Some(self.token) => {
                     if let Some(why) = it.cancel {
                         return Ok(Disturbance::Cancelled { why });
                     }
                 }
-                other => {
+                // A ledger that can't be asked now is asked again.
+                Err(CoordinationError::Ledger(_)) => {}
+                Err(error) => return Err(error),
+                Ok(other) => {
                     let why = other.and_then(|it| it.note).unwrap_or_default();
                     return Ok(Disturbance::TakenAway { why });
                 }

@@ -54,9 +54,9 @@ fn one(line: &str) -> Result<Labelled, Unexpected> {
         !project.is_empty() && !service.is_empty() && !one_off.eq_ignore_ascii_case("true");
     // `db:service_healthy:true`; older ones have no third part.
     let need = |text: &str| {
-        let mut parts = text.split(':');
-        let name = parts.next().filter(|name| !name.is_empty())?;
-        Some((name.to_owned(), parts.nth(1) == Some("true")))
+        let mut words = text.split(':');
+        let name = words.next().filter(|name| !name.is_empty())?;
+        Some((name.to_owned(), words.nth(1) == Some("true")))
     };
     let mut published: Vec<u16> = ports.split(", ").filter_map(port).collect();
     published.sort_unstable();

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -40,6 +40,8 @@ pub(crate) struct Leave {
     parts: Vec<Part>,
     /// The services as the ledger has them.
     resources: BTreeMap<String, Resource>,
+    /// Why the ledger heard nothing of a word to the engine, where it did not.
+    unnoted: Mutex<Option<String>>,
 }
 
 impl Machine {
@@ -95,7 +97,10 @@ impl Machine {
             }
         };
         match taken {
-            Ok(permit) => Ok(Leave { permit, agent, parts, resources: seen.resources().clone() }),
+            Ok(permit) => {
+                let (resources, unnoted) = (seen.resources().clone(), Mutex::default());
+                Ok(Leave { permit, agent, parts, resources, unnoted })
+            }
             Err(
                 CoordinationError::WouldWait { blocked }
                 | CoordinationError::Expired { blocked, .. }
@@ -160,6 +165,9 @@ impl Leave {
 
     /// Says something to the engine about a service, noted before and struck out after.
     ///
+    /// 2026-11-21: it is said though the ledger can't be written. A switch that stops in the middle
+    /// for that, and whose way back ends there too, does more harm than one that is not noted.
+    ///
     /// # Errors
     /// The operation is somebody else's now, so nothing is said any more.
     pub(crate) async fn say<T>(
@@ -171,7 +179,15 @@ impl Leave {
         let resource = self.resources.get(&service.name);
         let resource = resource.cloned().unwrap_or_else(|| Resource::name(&service.name));
         let text = word.text(&resource);
-        self.permit.step(Some((&text, word.longest()))).await?;
+        match self.permit.step(Some((&text, word.longest()))).await {
+            Ok(()) => {}
+            Err(CoordinationError::Ledger(error)) => {
+                let why = format!("`{text}` was not noted before it was said: {error}");
+                let mut unnoted = self.unnoted.lock().unwrap_or_else(PoisonError::into_inner);
+                unnoted.get_or_insert(why);
+            }
+            Err(error) => return Err(error.into()),
+        }
         let said = saying.await;
         // What is not struck out counts only once nobody has this any more, and only for a while.
         let _ = self.permit.step(None).await;
@@ -239,6 +255,10 @@ impl Leave {
 
     /// The same in other words.
     pub(crate) async fn end_as(self, ending: Ending, tell: Tell<'_>) {
+        let unnoted = self.unnoted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = unnoted {
+            tell(Event::Warning { text });
+        }
         // What was done is done, whatever the ledger makes of it.
         if let Err(error) = self.permit.end(ending).await {
             tell(Event::Warning { text: error.to_string() });

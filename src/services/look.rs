@@ -83,10 +83,15 @@ impl Seen {
                 (None, BTreeMap::new())
             }
         };
-        let others = machine.others().await.unwrap_or_else(|error| {
-            warnings.push(format!("who works on services can't be seen: {error}"));
-            Others::default()
-        });
+        let others = match machine.others().await {
+            Ok(others) => others,
+            // Who is not seen may lease what would be stopped.
+            Err(error) if machine.acts() => return Err(error.into()),
+            Err(error) => {
+                warnings.push(format!("who works on services can't be seen: {error}"));
+                Others::default()
+            }
+        };
         let (mut glances, mut resources) = (BTreeMap::new(), BTreeMap::new());
         for service in &services {
             let life = lives.get(&service.name).and_then(Looked::life).cloned();

@@ -41,6 +41,7 @@ pub(crate) struct Machine {
     /// The engine's id, where one is known.
     engine: Option<String>,
     agent: OnceCell<Arc<Agent>>,
+    purpose: Purpose,
 }
 
 /// How a command asks for its operations.
@@ -73,7 +74,18 @@ impl Machine {
         let places = Places::of(&registry.place, engine.as_deref(), purpose)?;
         let (lookout, cancel, agent) = (Lookout::default(), cancel.clone(), OnceCell::new());
         let asks = Asks::default();
-        Ok(Self { registry, connection, lookout, places, cancel, raise, asks, engine, agent })
+        Ok(Self {
+            registry,
+            connection,
+            lookout,
+            places,
+            cancel,
+            raise,
+            asks,
+            engine,
+            agent,
+            purpose,
+        })
     }
 
     /// The same, asking in this way.
@@ -114,6 +126,11 @@ impl Machine {
             }
             (Kind::Container { name }, None) => Resource::container(engine, name),
         }
+    }
+
+    /// Whether something is done after a look.
+    pub(crate) fn acts(&self) -> bool {
+        self.purpose == Purpose::Acting
     }
 
     /// This command as one that acts; it becomes one when it first needs to.

@@ -11,9 +11,6 @@ use std::thread;
 use crate::support::{Ended, Running, engine};
 use crate::world::World;
 
-/// How often each pair is tried; `make test-slow` does more.
-const ROUNDS: usize = 1;
-
 /// A command, and what it is for lem.
 #[derive(Debug, Clone, Copy)]
 struct Step {
@@ -46,19 +43,6 @@ enum Before {
     Up,
     Stopped,
 }
-
-const PAIRS: [(&str, Before, Step, Step); 10] = [
-    ("up and up from nothing", Before::Nothing, UP, UP),
-    ("up of one version and of another", Before::Up, UP, UP_2),
-    ("recreate and down", Before::Up, RECREATE, DOWN),
-    ("recreate and recreate", Before::Up, RECREATE, RECREATE),
-    ("restart and recreate", Before::Up, RESTART, RECREATE),
-    ("stop and recreate", Before::Up, STOP, RECREATE),
-    ("stop and start", Before::Stopped, STOP, START),
-    ("three and five of one", Before::Up, THREE, FIVE),
-    ("restart and restart", Before::Up, RESTART, RESTART),
-    ("down and down", Before::Up, DOWN, DOWN),
-];
 
 fn world() -> World {
     let world = World::of_containers();
@@ -172,22 +156,49 @@ fn the_last(world: &World, one: Step, other: Step) -> Step {
     }
 }
 
-#[test]
-fn of_two_compose_commands_that_break_each_other_one_waits_or_is_refused() {
-    let world = world();
-    for _ in 0..ROUNDS {
-        for (name, before, one, other) in PAIRS {
-            as_the_matrix_has_it(&world, name, before, one, other);
+/// Makes the tests of a pair: as the matrix has it, with `--queue`, and both again and again.
+macro_rules! pairs {
+    ($($name:ident: $before:ident, $one:ident, $other:ident;)*) => {$(
+        mod $name {
+            use super::{Before, as_the_matrix_has_it, one_after_the_other, world};
+
+            const NAME: &str = stringify!($name);
+
+            #[test]
+            fn one_of_the_two_waits_or_is_refused() {
+                as_the_matrix_has_it(&world(), NAME, Before::$before, super::$one, super::$other);
+            }
+
+            #[test]
+            fn with_queue_both_succeed_one_after_the_other() {
+                one_after_the_other(&world(), NAME, Before::$before, super::$one, super::$other);
+            }
+
+            #[test]
+            #[ignore = "takes long: make test-slow"]
+            fn and_so_they_do_again_and_again() {
+                let world = world();
+                for _ in 0..super::ROUNDS {
+                    as_the_matrix_has_it(&world, NAME, Before::$before, super::$one, super::$other);
+                    one_after_the_other(&world, NAME, Before::$before, super::$one, super::$other);
+                }
+            }
         }
-    }
+    )*};
 }
 
-#[test]
-fn with_queue_both_of_two_compose_commands_succeed_one_after_the_other() {
-    let world = world();
-    for _ in 0..ROUNDS {
-        for (name, before, one, other) in PAIRS {
-            one_after_the_other(&world, name, before, one, other);
-        }
-    }
+/// As many as it took to see every one of them break without lem.
+const ROUNDS: usize = 10;
+
+pairs! {
+    up_and_up_from_nothing: Nothing, UP, UP;
+    up_of_one_version_and_of_another: Up, UP, UP_2;
+    recreate_and_down: Up, RECREATE, DOWN;
+    recreate_and_recreate: Up, RECREATE, RECREATE;
+    restart_and_recreate: Up, RESTART, RECREATE;
+    stop_and_recreate: Up, STOP, RECREATE;
+    stop_and_start: Stopped, STOP, START;
+    three_and_five_of_one: Up, THREE, FIVE;
+    restart_and_restart: Up, RESTART, RESTART;
+    down_and_down: Up, DOWN, DOWN;
 }

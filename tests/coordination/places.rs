@@ -154,3 +154,19 @@ fn a_stop_whose_client_is_killed_keeps_others_out_until_the_engine_is_done() {
     let document = world.document(&["op", "health", "slow", "--json"], 0);
     assert_eq!(document["containers"][0]["state"], "running");
 }
+
+#[test]
+fn a_container_that_is_made_meanwhile_is_kept_apart_by_the_name_that_it_had_before() {
+    let world = shop();
+    let name = format!("{}-db-1", world.scene.project);
+    // As who met it before it was there called it.
+    let held = world.hold(&["deploy", &format!("name:{name}")]);
+    world.lem(&["op", "deploy", "db"]).expect(0);
+    for words in [["op", "restart"], ["op", "stop"]] {
+        let words = [&words[..], &[&name, "--no-wait", "--", "true"]].concat();
+        world.lem(&words).expect(75);
+    }
+    world.lem(&["lock", &name, "-n", "--", "true"]).expect(75);
+    held.end().expect(0);
+    world.lem(&["op", "stop", &name, "--", "true"]).expect(0);
+}

@@ -49,3 +49,14 @@ fn a_second_ledger_for_an_engine_is_refused_until_the_first_is_gone() {
     let path = engine::docker(&["volume", "inspect", "--format", label, &volume.0]);
     assert!(path.trim().ends_with(&format!(":{}", theirs.display())), "{path}");
 }
+
+#[test]
+fn a_volume_that_does_not_say_whose_the_engine_is_is_an_error() {
+    let world = World::of_containers();
+    let volume = Volume(format!("{}-store", world.scene.project));
+    engine::docker(&["volume", "create", &volume.0]);
+    let (code, said) = op(&world, &volume, &["read", "api", "--", "true"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains(&format!("the volume `{}` does not say", volume.0)), "{said}");
+    assert!(said.contains(&format!("`docker volume rm {}`", volume.0)), "{said}");
+}

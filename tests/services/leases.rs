@@ -95,3 +95,32 @@ fn several_may_use_a_service_at_once_and_the_last_of_them_frees_it() {
     });
     world.lem(&["service", "stop", "x"]).expect(0);
 }
+
+// A lock of a GPU for use is no lease: nobody counts it, so it is waited for.
+#[test]
+fn nothing_starts_on_a_gpu_that_somebody_shares() {
+    let mut world = World::native();
+    let x = world.service(Kind::Native, "x", 1_000, "", "");
+    let mut lock = world.start(&["lock", "gpu:0", "-s", "--", "sh", "-c", "echo in; sleep 60"]);
+    eventually("the command runs", || lock.stdout().contains("in").then_some(()));
+    world.lem(&["service", "ensure", "x", "--no-wait"]).expect(75).says(&["GPU"]);
+    assert_eq!(x.pid(), None);
+    lock.signal(Signal::SIGTERM);
+    lock.wait();
+    world.lem(&["service", "ensure", "x"]).expect(0);
+}
+
+#[test]
+fn who_leases_a_service_is_known_before_anything_is_stopped() {
+    let (world, x, _y, _lock) = leased(&[]);
+    let ledger = world.scene.path("machine/local/coordination/ledger.db");
+    let hidden = ledger.with_extension("hidden");
+    std::fs::rename(&ledger, &hidden).unwrap();
+    std::fs::create_dir(&ledger).unwrap();
+    for words in [&["switch", "y"][..], &["service", "stop", "x"]] {
+        world.lem(words).expect(3).says(&["ledger"]);
+    }
+    assert!(x.pid().is_some());
+    std::fs::remove_dir(&ledger).unwrap();
+    std::fs::rename(&hidden, &ledger).unwrap();
+}

@@ -1,10 +1,12 @@
 //! What is left of a start that failed or was interrupted (F16, F17, F41, F42).
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use crate::support::small_disk::SmallDisk;
 use crate::support::{ModelServer, eventually};
 use crate::world::{Kind, World, of_both_kinds};
 
@@ -216,4 +218,21 @@ fn an_interrupt_while_the_previous_one_stops_lets_it_stop_and_starts_nothing() {
     lem.wait().expect(130);
     assert_eq!((a.processes(), world.count("b", "started")), (vec![], 0));
     assert_eq!((world.state("a"), world.state("b")), ("stopped".into(), "stopped".into()));
+}
+
+// The ledger alone has no room: what was begun is done all the same, and its user is told.
+#[test]
+fn a_ledger_that_is_full_in_the_middle_of_a_switch_does_not_end_it() {
+    let mut world = World::with_containers();
+    let ledger = world.scene.path("machine/local/coordination");
+    let Some(_disk) = SmallDisk::mount(&ledger, "1m") else { return };
+    let a = world.service(Kind::Container, "a", 50_000, "--stop 3s", "");
+    let b = world.service(Kind::Container, "b", 50_000, "", "");
+    world.ensure(&["a"]);
+    let mut switch = world.start(&["switch", "b"]);
+    eventually("`a` stops", || (world.count("a", "told to stop") == 1).then_some(()));
+    let mut stuffing = std::fs::File::create(ledger.join("stuffing")).unwrap();
+    while stuffing.write_all(&[0; 4096]).is_ok() {}
+    switch.wait().expect(0).says(&["was not noted before it was said", "no room left"]);
+    assert!(a.pid().is_none() && b.pid().is_some());
 }

@@ -30,6 +30,7 @@ use crate::coordination::agent::Agent;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::ledger::Ending;
 use crate::coordination::operation::{OnConflict, OperationId, Priority, Wish};
+use crate::coordination::part::Part;
 use crate::coordination::permit::{Disturbance, Patience, Permit};
 use crate::coordination::resource::Resource;
 use crate::engine::error::EngineError;
@@ -110,14 +111,15 @@ impl Tenure {
             parent: None,
         };
         let seat = claims.project.as_ref().map(|it| claims::seat(&it.engine, &it.name));
+        let parts = wish.parts.clone();
         if let Some(seat) = &seat {
-            take_away_predecessors(agent, seat).await?;
+            take_away_predecessors(agent, seat, Some(&parts)).await?;
         }
         let mut waiting = |it: &_| drop(says.send(wait::event(it)));
         let taking = Permit::take(agent, wish, asking.patience, cancel, &mut waiting);
         let permit = tokio::select! {
             permit = taking => permit?,
-            error = keep_taking_away(agent, seat.as_ref()) => return Err(error.into()),
+            error = keep_taking_away(agent, seat.as_ref(), &parts) => return Err(error.into()),
         };
         let measuring = asking.grace + LEFT_ALONE;
         let held = Held {
@@ -212,11 +214,15 @@ impl Tenure {
 }
 
 /// One that is waited for may be killed meanwhile.
-async fn keep_taking_away(agent: &Arc<Agent>, seat: Option<&Resource>) -> CoordinationError {
+async fn keep_taking_away(
+    agent: &Arc<Agent>,
+    seat: Option<&Resource>,
+    parts: &[Part],
+) -> CoordinationError {
     let Some(seat) = seat else { return std::future::pending().await };
     loop {
         tokio::time::sleep(LOOK).await;
-        if let Err(error) = take_away_predecessors(agent, seat).await {
+        if let Err(error) = take_away_predecessors(agent, seat, Some(parts)).await {
             return error;
         }
     }
@@ -247,3 +253,6 @@ impl Held {
         let _ = self.says.send(Event::Warning { message });
     }
 }
+
+#[cfg(test)]
+mod tests;

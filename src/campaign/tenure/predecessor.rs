@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::coordination::admission::all_claims;
 use crate::coordination::agent::Agent;
-use crate::coordination::claim::clash;
+use crate::coordination::claim::{Claims, clash, covers};
 use crate::coordination::error::CoordinationError;
 use crate::coordination::ledger::Snapshot;
 use crate::coordination::operation::{Operation, OperationId, State};
 use crate::coordination::owner::Life;
+use crate::coordination::part::Part;
 use crate::coordination::resource::Resource;
 
 /// Whoever has the place of a campaign in a project, and lives.
@@ -17,14 +18,16 @@ pub(crate) fn living<'a>(snapshot: &'a Snapshot, seat: &Resource) -> Option<&'a 
 }
 
 /// Takes the place in a project away from campaigns that died, where nobody else waits for
-/// something of theirs.
+/// something of theirs, and who takes it has all that they had: what still runs of a dead one is
+/// removed by the next, and until then nobody else may have its GPUs.
 pub(crate) async fn take_away_predecessors(
     agent: &Arc<Agent>,
     seat: &Resource,
+    own: Option<&[Part]>,
 ) -> Result<(), CoordinationError> {
-    let seat = seat.clone();
+    let (seat, own) = (seat.clone(), own.map(all_claims));
     let taking = agent.call(move |ledger, _| {
-        for id in predecessors(&ledger.snapshot()?, &seat) {
+        for id in predecessors(&ledger.snapshot()?, &seat, own.as_ref()) {
             ledger.take_away(id, "it was killed, and the next one in its project goes on")?;
         }
         Ok(())
@@ -32,9 +35,10 @@ pub(crate) async fn take_away_predecessors(
     taking.await
 }
 
-fn predecessors(snapshot: &Snapshot, seat: &Resource) -> Vec<OperationId> {
+fn predecessors(snapshot: &Snapshot, seat: &Resource, own: Option<&Claims>) -> Vec<OperationId> {
     let dead = holders(snapshot, seat).filter(|it| is_dead(snapshot.life(it)));
-    dead.filter(|it| !is_waited_for(snapshot, it, seat)).map(|it| it.id).collect()
+    let has_all = |it: &&Operation| own.is_none_or(|own| covers(own, &all_claims(&it.parts)));
+    dead.filter(has_all).filter(|it| !is_waited_for(snapshot, it, seat)).map(|it| it.id).collect()
 }
 
 fn holders<'a>(snapshot: &'a Snapshot, seat: &Resource) -> impl Iterator<Item = &'a Operation> {

@@ -27,7 +27,7 @@ impl Failure for OperationError {
             | E::Circle { .. } => WRONG,
             E::NoCommand { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 127,
             E::NoCommand { .. } => 126,
-            E::NoFolder { .. } | E::OtherLedger { .. } => MACHINE,
+            E::NoFolder { .. } | E::OtherLedger { .. } | E::NotMarked { .. } => MACHINE,
             E::Cancelled { signal } => signal.exit_code(),
         }
     }
@@ -60,6 +60,9 @@ impl Failure for OperationError {
                 "use that one (LEM_STATE_DIR: it is `LEM_STATE_DIR/local/coordination/ledger.db`; \
                  here `{theirs}`); if nobody uses it any more: `docker volume rm {volume}`"
             ),
+            E::NotMarked { volume } => {
+                format!("it is not lem's own; if nobody uses it: `docker volume rm {volume}`")
+            }
             E::KnownAlready { .. } => {
                 "only what no Compose file and no engine knows is registered".to_owned()
             }

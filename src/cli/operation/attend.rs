@@ -56,6 +56,10 @@ impl Attending<'_> {
         let Some((program, arguments)) = self.command.split_first() else {
             return Ok(Ended { exit: Exit::Code(0), cause: None });
         };
+        // Nobody has told a command that does not run yet.
+        if let Some(signal) = self.cancel.now() {
+            return Err(OperationError::Cancelled { signal });
+        }
         let environment = self.permit.environment();
         let attended = Attended::start_with(program, arguments, &environment);
         let attended = attended.map_err(|source| self.unstarted(source))?;

@@ -9,7 +9,7 @@ use super::error::OperationError;
 use crate::cli::{exit, render};
 use crate::coordination::error::CoordinationError;
 use crate::coordination::ledger::Ending;
-use crate::coordination::operation::State;
+use crate::coordination::operation::{OperationId, State};
 use crate::coordination::permit::{Disturbance, Permit};
 use crate::duration::human;
 use crate::engine::process::Exit;
@@ -38,6 +38,10 @@ pub(super) async fn conclude(
             document["state"] = json!(State::Lost);
             return Err(CoordinationError::TakenAway { id, why: why.clone() }.into());
         }
+        // A command that a signal does not end has done what it was asked to.
+        Some(Cause::Interrupted(signal)) if code == 0 => {
+            (State::Done, Some(format!("in spite of {signal}")))
+        }
         Some(Cause::Interrupted(signal)) => (State::Cancelled, Some(format!("by {signal}"))),
         None if code == 0 => (State::Done, None),
         None => (State::Failed, Some(ended.exit.to_string())),
@@ -46,9 +50,9 @@ pub(super) async fn conclude(
     let ending = Ending { state, exit_code: Some(i32::from(code)), note };
     if matches!(ended.exit, Exit::Signal(_)) || (ended.cause.is_some() && code != 0) {
         // Whoever was ended may have told the engine something that it goes on with.
-        permit.leave(ending).await?;
+        noted(id, permit.leave(ending).await);
     } else {
-        permit.end(ending).await?;
+        noted(id, permit.end(ending).await);
     }
     match &ended.cause {
         Some(Cause::TookTooLong) => {
@@ -61,5 +65,15 @@ pub(super) async fn conclude(
             Err(CoordinationError::CancelledByOther { id, why: why.clone() }.into())
         }
         _ => Ok(code),
+    }
+}
+
+/// What the ledger did not get to know. The command has run, and its exit code is what counts:
+/// who does it again because of a full disk does it twice.
+fn noted(id: OperationId, ended: Result<(), CoordinationError>) {
+    if let Err(error) = ended {
+        let causes = std::iter::successors(std::error::Error::source(&error), |it| it.source());
+        let causes: String = causes.map(|it| format!(": {it}")).collect();
+        render::say(&format!("warning: the end of operation {id} is not noted: {error}{causes}"));
     }
 }

@@ -35,6 +35,9 @@ pub(in crate::cli) enum OperationError {
     /// Two ledgers for one engine would not see each other's operations.
     #[error("this engine belongs to another ledger: `{theirs}` of {machine}; this one is `{ours}`")]
     OtherLedger { theirs: String, machine: String, ours: String, volume: String },
+    /// Nobody can say whose the engine is.
+    #[error("the volume `{volume}` does not say which ledger this engine belongs to")]
+    NotMarked { volume: String },
     #[error("`{name}` is known already: {what}; what made it says what it needs")]
     KnownAlready { name: String, what: String },
     #[error("each of {} would need the next one, and none could be started first", path.join(", "))]

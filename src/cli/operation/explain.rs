@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use crate::cli::render;
 use crate::coordination::admission::{Decision, Newcomer, Obstacle, decide};
 use crate::coordination::ledger::Snapshot;
+use crate::coordination::liveness::{Liveness, liveness};
+use crate::coordination::nesting::ancestors;
 use crate::coordination::operation::{Operation, OperationId, State, Wish};
 use crate::coordination::part::{Part, Verdict, verdict};
 use crate::coordination::severity::Severity;
@@ -19,7 +21,11 @@ pub(super) struct Prospect {
 impl Prospect {
     /// As it is now.
     pub(super) fn of(wish: &Wish, parent: Option<OperationId>, snapshot: &Snapshot) -> Self {
-        let ancestors = ancestors(parent, &snapshot.live);
+        let is_gone =
+            |it: &Operation| liveness(it, snapshot.life(it), None, snapshot.now) == Liveness::Gone;
+        let live: Vec<Operation> =
+            snapshot.live.iter().filter(|it| !is_gone(it)).cloned().collect();
+        let ancestors = ancestors(parent, &live);
         let newcomer = Newcomer {
             id: None,
             parts: &wish.parts,
@@ -28,9 +34,8 @@ impl Prospect {
             over_shared: wish.over_shared,
             ancestors: &ancestors,
         };
-        let decision = decide(&newcomer, &snapshot.live, &snapshot.graph);
-        let verdicts =
-            snapshot.live.iter().map(|it| (it.id, worst(&wish.parts, it, snapshot))).collect();
+        let decision = decide(&newcomer, &live, &snapshot.graph);
+        let verdicts = live.iter().map(|it| (it.id, worst(&wish.parts, it, snapshot))).collect();
         Self { decision, verdicts }
     }
 
@@ -111,15 +116,4 @@ fn worst(parts: &[Part], other: &Operation, snapshot: &Snapshot) -> Verdict {
 fn listed(behind: &[Obstacle]) -> String {
     let ids: Vec<String> = behind.iter().map(|it| format!("operation {}", it.operation)).collect();
     ids.join(", ")
-}
-
-fn ancestors(parent: Option<OperationId>, live: &[Operation]) -> Vec<OperationId> {
-    let mut line = Vec::new();
-    let mut next = parent;
-    while let Some(id) = next.filter(|id| !line.contains(id)) {
-        let Some(found) = live.iter().find(|it| it.id == id) else { break };
-        line.push(id);
-        next = found.parent;
-    }
-    line
 }

@@ -27,4 +27,3 @@ pub(super) use error::OperationError;
 pub(super) use op::run;
 pub(super) use place::{Site, Strangers, Where};
 pub(super) use register::{Arguments as RegisterArguments, run as register};
-pub(super) use target::Target;

@@ -90,8 +90,12 @@ async fn asked_for(
     match done {
         Ok(ended) => conclude(permit, &what, &ended, arguments.timeout.0, document).await,
         Err(error) => {
-            document["state"] = json!(State::Failed);
-            permit.end(Ending::failed(error.to_string())).await?;
+            let state = match error {
+                OperationError::Cancelled { .. } => State::Cancelled,
+                _ => State::Failed,
+            };
+            document["state"] = json!(state);
+            permit.end(Ending { state, exit_code: None, note: Some(error.to_string()) }).await?;
             Err(error)
         }
     }
@@ -132,7 +136,8 @@ async fn perform(
             let attending = Attending { agent, permit, command: words, limit, cancel };
             let ended = attending.run().await?;
             if bound.is_some() && ended.cause.is_none() && matches!(ended.exit, Exit::Code(_)) {
-                permit.step(None).await?;
+                // What does not get into the ledger is said with the end.
+                let _ = permit.step(None).await;
             }
             Ok(ended)
         }

@@ -96,20 +96,27 @@ impl<'a> Site<'a> {
     }
 
     /// What a name means.
+    ///
+    /// 2026-11-21: a container has the name of the stranger that it was before it was there, too;
+    /// so whoever met it then and whoever meets it now keep each other out.
     pub(in crate::cli) async fn find(
         &mut self,
         name: &str,
         strangers: Strangers,
     ) -> Result<Target, OperationError> {
+        Ok(self.meant(name, strangers).await?.called(name))
+    }
+
+    async fn meant(&mut self, name: &str, strangers: Strangers) -> Result<Target, OperationError> {
         if let Some(name) = name.strip_prefix("name:").filter(|name| !name.is_empty()) {
-            return Ok(Target::bare(Resource::name(name), true));
+            return Ok(Target::bare(Resource::name(name)));
         }
         let engine = match self.engine.id(self.agent, self.cancel).await {
             Ok(engine) => engine,
             Err(error) => return self.without_engine(name, strangers, error).await,
         };
         if name == "engine" {
-            return Ok(Target::bare(Resource::engine(&engine), true));
+            return Ok(Target::bare(Resource::engine(&engine)));
         }
         let here = self.project(&engine).await?;
         if let Some((project, names)) = here.as_ref() {
@@ -125,7 +132,7 @@ impl<'a> Site<'a> {
         }
         let registered = self.registered().await?;
         if let Some(known) = registered.iter().find(|it| it.resource == Resource::name(name)) {
-            return Ok(Target::bare(known.resource.clone(), true));
+            return Ok(Target::bare(known.resource.clone()));
         }
         let before = self.remembered.containers(&engine).unwrap_or_default();
         if let Some(found) = self.among(&engine, name, &before) {
@@ -137,7 +144,7 @@ impl<'a> Site<'a> {
         }
         if let Some(project) = name.strip_prefix("project:").filter(|name| !name.is_empty()) {
             // One that has no container yet, and whose files are elsewhere.
-            return Ok(Target::bare(Resource::project(&engine, project), true));
+            return Ok(Target::bare(Resource::project(&engine, project)));
         }
         let services = here.iter().flat_map(|(_, names)| names.services.keys());
         let mut known: Vec<&str> = services.map(String::as_str).collect();
@@ -163,7 +170,7 @@ impl<'a> Site<'a> {
     ) -> Result<Target, OperationError> {
         let registered = self.registered().await?;
         if let Some(known) = registered.iter().find(|it| it.resource == Resource::name(name)) {
-            return Ok(Target::bare(known.resource.clone(), true));
+            return Ok(Target::bare(known.resource.clone()));
         }
         let is_of_the_engine = name == "engine" || name.starts_with("project:");
         let is_away = matches!(&error, OperationError::Engine(error) if is_away(error));
@@ -171,7 +178,7 @@ impl<'a> Site<'a> {
             return Err(error);
         }
         self.notes.push(format!("{error}: `{name}` is taken for a name and nothing else"));
-        Ok(Target::bare(Resource::name(name), false))
+        Ok(Target::bare(Resource::name(name)))
     }
 
     fn stranger(
@@ -191,7 +198,7 @@ impl<'a> Site<'a> {
             "no container and no service is called `{name}`{}: it is kept apart by its name alone",
             like.unwrap_or_default()
         ));
-        Ok(Target::bare(Resource::name(name), false))
+        Ok(Target::bare(Resource::name(name)))
     }
 
     /// The Compose project of this folder, if there is one.
@@ -283,7 +290,7 @@ impl<'a> Site<'a> {
         }
         let container = containers.iter().find(|it| it.name == name);
         if let Some(one @ Labelled { service: None, .. }) = container {
-            return Some(Target::bare(Resource::container(engine, &one.name), true));
+            return Some(Target::bare(Resource::container(engine, &one.name)));
         }
         let one = match (container, name.split_once('/')) {
             (Some(one), _) => one,

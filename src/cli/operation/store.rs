@@ -6,6 +6,7 @@
 //! when an engine is met and once an hour; an engine that can't make volumes is used all the same.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,17 +42,22 @@ pub(super) async fn check(
     let labels = [(STORE, store.clone()), (PATH, format!("{host}:{}", file.display()))];
     for attempt in 0..2 {
         let _ = ask(&docker.create_volume(&volume, &labels), cancel).await;
-        let Ok(found) = ask(&docker.volume_labels(&volume), cancel).await else { return Ok(()) };
-        let found: BTreeMap<String, String> = serde_json::from_str(&found).unwrap_or_default();
-        let (theirs, place) = (found.get(STORE), found.get(PATH).map_or("", String::as_str));
-        if theirs.is_none_or(|theirs| *theirs == store) {
+        let Some(found) = labels_of(docker, &volume, cancel).await else { return Ok(()) };
+        let Some(theirs) = found.get(STORE) else {
+            return Err(OperationError::NotMarked { volume });
+        };
+        if *theirs == store {
             return Ok(());
         }
+        let place = found.get(PATH).map_or("", String::as_str);
         let (machine, path) = place.split_once(':').unwrap_or(("", place));
         let is_here = machine == host;
-        if is_here && attempt == 0 && !Path::new(path).exists() {
-            // Nobody has that ledger any more.
-            let _ = ask(&docker.remove_volume(&volume), cancel).await;
+        if is_here && attempt == 0 && is_gone(Path::new(path)) {
+            // Nobody has that ledger any more. Somebody else may have seen that as well and have
+            // made the engine theirs: what is there now is looked at again.
+            if labels_of(docker, &volume, cancel).await.as_ref() == Some(&found) {
+                let _ = ask(&docker.remove_volume(&volume), cancel).await;
+            }
             continue;
         }
         let machine =
@@ -60,4 +66,35 @@ pub(super) async fn check(
         return Err(OperationError::OtherLedger { theirs, machine, ours, volume });
     }
     Ok(())
+}
+
+/// The labels of a volume; none where the engine does not say.
+async fn labels_of(
+    docker: &Docker,
+    volume: &str,
+    cancel: &Cancel,
+) -> Option<BTreeMap<String, String>> {
+    let labels = ask(&docker.volume_labels(volume), cancel).await.ok()?;
+    Some(serde_json::from_str(&labels).unwrap_or_default())
+}
+
+/// Whether a ledger is no more. One that can't be looked at, as another user's, is there.
+fn is_gone(ledger: &Path) -> bool {
+    ledger.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_ledger_that_is_known_not_to_be_there_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ledger.db");
+        assert!(is_gone(&file));
+        std::fs::write(&file, "").unwrap();
+        assert!(!is_gone(&file));
+        // Not to be looked at, for another reason than that nothing is there.
+        assert!(!is_gone(&file.join("ledger.db")));
+    }
 }

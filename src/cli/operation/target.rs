@@ -10,23 +10,35 @@ use crate::engine::compose::Project;
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Target {
     pub(in crate::cli) resource: Resource,
-    /// Whether somebody has said what it is; otherwise it is a name and nothing else.
-    pub(in crate::cli) known: bool,
     /// Its Compose project, if it is of one, with its name.
     pub(in crate::cli) project: Option<Project>,
     names: Option<ProjectNames>,
+    /// Its name as that of a stranger: so it was called by who met it before it was there.
+    pub(in crate::cli) as_stranger: Option<Resource>,
 }
 
 impl Target {
     /// One of which nothing more is known.
-    pub(super) fn bare(resource: Resource, known: bool) -> Self {
-        Self { resource, known, project: None, names: None }
+    pub(super) fn bare(resource: Resource) -> Self {
+        Self { resource, project: None, names: None, as_stranger: None }
     }
 
     /// A place of a Compose project.
     pub(super) fn of(resource: Resource, project: &Project, names: &ProjectNames) -> Self {
         let (project, names) = (Some(project.clone()), Some(names.clone()));
-        Self { resource, known: true, project, names }
+        Self { resource, project, names, as_stranger: None }
+    }
+
+    /// With the name that it had for who met it before it was there. Only the name of a container
+    /// is one: that of a service means something else in each project.
+    pub(super) fn called(self, name: &str) -> Self {
+        let is_a_container = match self.resource.level() {
+            Level::Container => true,
+            Level::Service => self.resource.own_name() != name && !name.contains('/'),
+            _ => false,
+        };
+        let as_stranger = is_a_container.then(|| Resource::name(name));
+        Self { as_stranger, ..self }
     }
 
     /// What is done to others when this is done to it.

@@ -18,10 +18,16 @@ pub(super) fn wish(arguments: &Arguments, target: &Target, work: Option<&Work>) 
         keys: arguments.keys.clone(),
         ..Part::new(target.resource.clone(), Act::Kind(arguments.kind))
     };
+    let as_stranger = target.as_stranger.iter().map(|name| Part {
+        resource: name.clone(),
+        implied: true,
+        ..part.clone()
+    });
+    let as_stranger: Vec<Part> = as_stranger.collect();
     let implied = if arguments.no_deps { Vec::new() } else { target.implied(arguments.kind) };
     Wish {
         what: part.to_string(),
-        parts: std::iter::once(part).chain(implied).collect(),
+        parts: std::iter::once(part).chain(as_stranger).chain(implied).collect(),
         command: work.map(|work| work.text().chars().take(LONGEST_COMMAND).collect()),
         agent: name_of(arguments.agent.as_deref()),
         reason: arguments.reason.clone(),

@@ -14,11 +14,12 @@ use crate::cli::runtime::block_on;
 use crate::cli::service;
 use crate::coordination::agent::Agent;
 use crate::coordination::error::CoordinationError;
+use crate::coordination::kind::Kind;
 use crate::coordination::ledger::Ending;
 use crate::coordination::operation::{OnConflict, State, Wish};
 use crate::coordination::part::{Act, Part};
 use crate::coordination::permit::{Disturbance, Patience, Permit};
-use crate::coordination::resource::Resource;
+use crate::coordination::resource::{Level, Resource};
 use crate::engine::process::Exit;
 use crate::gpu::look::Lookout;
 
@@ -26,7 +27,7 @@ use crate::gpu::look::Lookout;
 /// registry (`--needs`), which are started where need be and not stopped meanwhile.
 ///
 /// lem ends with the exit code of the command. When lem is killed, what it had is free once the
-/// command has ended; the services of `--needs` are free at once.
+/// command has ended, and where it had something of an engine alone, 20 s after; the services of `--needs` are free at once.
 // Groups of flattened arguments have the names of their types.
 #[derive(Debug, Args)]
 #[group(skip)]
@@ -66,16 +67,21 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
         let agent = Agent::open(asking.agent.as_deref()).await?;
         let mut site = Site::here(&arguments.place, &agent, cancel).await?;
         let mut resources = Vec::new();
+        let mut as_strangers = Vec::new();
         for name in &arguments.resources {
             resources.push(match name.strip_prefix("gpu:") {
                 Some(gpu) => gpu_of(gpu).await?,
-                None => site.find(name, Strangers::Welcome).await?.resource,
+                None => {
+                    let target = site.find(name, Strangers::Welcome).await?;
+                    as_strangers.extend(target.as_stranger);
+                    target.resource
+                }
             });
         }
         for note in &site.notes {
             render::say(&format!("note: {note}"));
         }
-        let wish = arguments.wish(&resources, agent.name());
+        let wish = arguments.wish(&resources, &as_strangers, agent.name());
         let mut tell = |it: &_| show::waiting(it);
         let taken = Permit::take(&agent, wish, arguments.patience(), cancel, &mut tell).await;
         let permit = match taken {
@@ -95,12 +101,15 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 impl Arguments {
-    fn wish(&self, resources: &[Resource], agent: &str) -> Wish {
+    fn wish(&self, resources: &[Resource], as_strangers: &[Resource], agent: &str) -> Wish {
         let act = if self.shared { Act::Shared } else { Act::Exclusive };
         let names: Vec<String> = resources.iter().map(Resource::short).collect();
         let words: Vec<_> = self.lease.command().iter().map(|it| it.to_string_lossy()).collect();
+        let also = as_strangers.iter().map(|it| Part::implied(it.clone(), act));
+        let parts = resources.iter().map(|it| Part::new(it.clone(), act)).chain(also);
+        let is_of_an_engine = resources.iter().any(|it| it.at(Level::Engine).is_some());
         Wish {
-            parts: resources.iter().map(|it| Part::new(it.clone(), act)).collect(),
+            parts: parts.collect(),
             what: format!("{} {}", act.word(), names.join(" and ")),
             command: Some(words.join(" ").chars().take(200).collect()),
             agent: agent.to_owned(),
@@ -108,7 +117,12 @@ impl Arguments {
             priority: self.lease.asking().priority,
             expect: None,
             limit: None,
-            settle: Duration::ZERO,
+            // Nobody knows what the engine is told by who has something of it.
+            settle: if is_of_an_engine && act == Act::Exclusive {
+                Kind::Deploy.settle()
+            } else {
+                Duration::ZERO
+            },
             on_conflict: OnConflict::Queue,
             over_shared: false,
             parent: None,

@@ -60,31 +60,54 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         };
         let owner = board.snapshot.owners.get(&own.owner);
         let liveness = board.liveness(own);
+        let mut is_killed = false;
         match liveness {
             Liveness::Settles { .. } | Liveness::Gone | Liveness::Elsewhere => {}
             Liveness::Stalled { .. } if arguments.kill_stalled || arguments.kill => {
                 end(id, owner).await?;
+                is_killed = true;
             }
-            Liveness::Lives | Liveness::Outlived if arguments.kill => end(id, owner).await?,
+            Liveness::Lives | Liveness::Outlived if arguments.kill => {
+                end(id, owner).await?;
+                is_killed = true;
+            }
             Liveness::Lives | Liveness::Outlived | Liveness::Stalled { .. } => {
                 let stalled = matches!(liveness, Liveness::Stalled { .. });
                 return Err(CoordinationError::StillLives { id, who: own.who.clone(), stalled });
             }
         }
+        if is_killed {
+            // It has just died: what the engine was told by it goes on, and is kept from others.
+            let board = book.board().await?;
+            let own = board.snapshot.live.iter().find(|it| it.id == id);
+            if let Some(Liveness::Settles { left }) = own.map(|own| board.liveness(own)) {
+                let left = crate::duration::human(left);
+                render::say(&format!(
+                    "warning: the engine may be at it for another {left}, and nobody else gets it \
+                     until then; `lem unlock` once more takes it away at once"
+                ));
+                return tell(&book, id, arguments.json).await;
+            }
+        }
         let why = format!("{} took it away: {}", person(), arguments.reason);
         book.ask(move |ledger| ledger.take_away(id, &why)).await?;
-        let row = look(&book, id).await?;
         if let Liveness::Settles { left } = liveness {
             let left = crate::duration::human(left);
             render::say(&format!("warning: the engine may be at it for another {left}"));
         }
-        if arguments.json {
-            render::json(&row);
-        } else {
-            show::ended(&row);
-        }
-        Ok(exit::DONE)
+        tell(&book, id, arguments.json).await
     })
+}
+
+/// Tells how the operation is now.
+async fn tell(book: &Book, id: OperationId, json: bool) -> Result<u8, CoordinationError> {
+    let row = look(book, id).await?;
+    if json {
+        render::json(&row);
+    } else {
+        show::ended(&row);
+    }
+    Ok(exit::DONE)
 }
 
 /// Ends an owner of this machine.

@@ -1,4 +1,7 @@
 //! `lem lock --needs NAME -- COMMAND`: services that are used while a command runs.
+//!
+//! 2026-11-21: a lease ends with lem, so the command is not given the lock of who lives. What it
+//! starts in turn, such as a service of its own, would keep the lease for as long as that runs.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

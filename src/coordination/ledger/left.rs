@@ -55,7 +55,7 @@ impl Ledger {
 }
 
 /// What an operation ends as that its owner has left, or did not live to end.
-pub(super) fn left_as(operation: &Operation) -> State {
+pub(crate) fn left_as(operation: &Operation) -> State {
     match operation.exit_code {
         Some(TIME_LIMIT) => State::TimedOut,
         Some(_) if operation.cancel.is_some() => State::Cancelled,

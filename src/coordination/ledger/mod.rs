@@ -47,6 +47,7 @@ pub(crate) use board::Board;
 pub(crate) use end::{Change, Ending};
 pub(crate) use engines::SeenEngine;
 pub(crate) use error::LedgerError;
+pub(crate) use left::left_as;
 pub(crate) use look::{EventLine, Snapshot, Tally};
 pub(crate) use past::Count;
 pub(crate) use places::Known;

@@ -20,7 +20,6 @@ use crate::coordination::part::{Act, Part};
 pub(super) struct OperationRow {
     pub id: i64,
     pub state: String,
-    pub kind: Option<String>,
     pub parts: String,
     pub what: String,
     pub command: Option<String>,

@@ -146,8 +146,12 @@ fn a_container_has_three_operations_at_once_of_which_two_look() {
 fn two_that_look_leave_a_place_to_a_restart_however_many_more_want_to_look() {
     let mut story = Story::new();
     let look = wish(Act::Kind(Kind::Read), "api");
-    (0..2).for_each(|_| drop(story.begin(&look)));
-    (0..5).for_each(|_| drop(story.queue(&look)));
+    for _ in 0..2 {
+        story.begin(&look);
+    }
+    for _ in 0..5 {
+        story.queue(&look);
+    }
     story.begin(&wish(Act::Kind(Kind::Restart), "api"));
 }
 
@@ -203,7 +207,9 @@ fn the_queue_of_a_project_has_a_hundred_places_and_an_agent_twenty_of_them() {
         ..wish(Act::Kind(Kind::Scale), "api")
     };
     for agent in 0..5 {
-        (0..20).for_each(|_| drop(story.queue(&of(agent))));
+        for _ in 0..20 {
+            story.queue(&of(agent));
+        }
         let full = story.ask(&of(agent));
         assert!(matches!(full, Answer::Full { waiting: 20, .. }), "{full:?}");
     }

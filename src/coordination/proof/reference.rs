@@ -137,7 +137,9 @@ impl Reference {
         let mut worst = 0;
         for new in it.parts.iter().filter(|part| !has_it(part)) {
             for old in &other.parts {
-                if it.over_shared && old.act == Act::Shared && !old.implied {
+                let is_use = old.act == Act::Shared && !old.implied;
+                let same = old.resource == new.resource;
+                if it.over_shared && is_use && same && new.resource.level() != Level::Gpu {
                     continue;
                 }
                 let back = if other.state == State::Queued { self.meet(old, new) } else { 0 };

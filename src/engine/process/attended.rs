@@ -20,15 +20,7 @@ pub(crate) struct Attended {
 }
 
 impl Attended {
-    /// Starts a command.
-    ///
-    /// # Errors
-    /// It can't be executed.
-    pub(crate) fn start(program: &OsString, arguments: &[OsString]) -> io::Result<Self> {
-        Self::start_with(program, arguments, &[])
-    }
-
-    /// The same with more in its environment.
+    /// Starts a command with more in its environment.
     ///
     /// # Errors
     /// It can't be executed.
