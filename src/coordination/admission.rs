@@ -304,7 +304,9 @@ mod tests {
         assert_eq!(full("shop", "agent-0", &waiting(20, 1)), Some(Full::Agent));
         assert_eq!(full("shop", "newcomer", &waiting(20, 1)), None);
         let mut running = waiting(100, 9);
-        running.iter_mut().for_each(|it| it.state = State::Active);
+        for it in &mut running {
+            it.state = State::Active;
+        }
         assert_eq!(full("shop", "newcomer", &running), None);
     }
 

@@ -136,7 +136,9 @@ impl World {
         asked.state = state;
         let token = asked.token;
         self.reference.all.push(asked);
-        token.into_iter().for_each(|token| self.begun(id, token));
+        if let Some(token) = token {
+            self.begun(id, token);
+        }
     }
 
     fn turn(&mut self, id: OperationId) {
@@ -207,7 +209,9 @@ impl World {
                 waiting.rotate_left(middle);
             }
             let count = waiting.len();
-            waiting.into_iter().for_each(|id| self.turn(id));
+            for id in waiting {
+                self.turn(id);
+            }
             if self.ids(|it| it.state == State::Queued).len() == count {
                 break;
             }

@@ -127,9 +127,13 @@ fn leftovers(ledger: &Path) -> Vec<String> {
     let names: Vec<String> =
         files.map(|it| it.file_name().to_string_lossy().into_owned()).collect();
     // One that was killed before it was anybody is swept a minute later.
-    let left = names.into_iter().filter(|name| name != "bell" && !name.ends_with(".new"));
+    let left = names.into_iter().filter(|name| name != "bell" && !is_new(name));
     let known = ledger::owners(ledger);
     left.chain(known).map(|what| format!("left behind: {what}")).collect()
+}
+
+fn is_new(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "new")
 }
 
 fn figures(requests: &[Vec<Request>], rows: &[Row]) {
