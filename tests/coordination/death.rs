@@ -45,7 +45,8 @@ fn what_an_operation_settles_for_is_waited_for_and_not_longer() {
     let killed = Instant::now();
     // What the command started ends a moment after it.
     eventually("the operation settles", || {
-        let told = world.document(&["op", "restart", "api", "--json", "--", "true"], 75);
+        let told =
+            world.document(&["op", "restart", "api", "--no-wait", "--json", "--", "true"], 75);
         let holder = &told["in_the_way"]["holder"];
         (holder["liveness"] == "dead").then(|| assert!(holder["settles_s"].as_f64().unwrap() > 0.0))
     });
