@@ -9,11 +9,10 @@ use serde::Serialize;
 
 use super::locks;
 use super::runtime::block_on;
-use super::{exit, render, traces};
+use super::{exit, ledger, render, traces};
 use crate::campaign::error::CampaignError;
 use crate::campaign::tenure::{self, claims};
 use crate::cancel::Cancel;
-use crate::coordination::agent::Agent;
 use crate::coordination::error::{CoordinationError, Met};
 use crate::coordination::kind::Kind;
 use crate::coordination::ledger::{Ending, Ledger, LedgerError, Snapshot};
@@ -232,7 +231,7 @@ async fn leave(
     containers: &[Container],
     cancel: &Cancel,
 ) -> Result<Permit, CoordinationError> {
-    let agent = Agent::open(None).await?;
+    let agent = ledger::agent(None).await?;
     let seat = claims::seat(&engine.id, project);
     tenure::take_away_predecessors(&agent, &seat, None).await?;
     let own = containers.iter().filter(|container| !container.one_off);
@@ -278,8 +277,9 @@ struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     async fn look(engine: &'a Engine) -> Result<Self, CampaignError> {
-        let looking = tokio::task::spawn_blocking(|| {
-            Ledger::open_existing()?.map(|mut ledger| ledger.snapshot()).transpose()
+        let place = ledger::place().map_err(CoordinationError::from)?;
+        let looking = tokio::task::spawn_blocking(move || {
+            Ledger::open_existing(&place)?.map(|mut ledger| ledger.snapshot()).transpose()
         });
         let looked = looking.await.map_err(std::io::Error::other);
         let failed = |source| LedgerError::Folder { path: "the ledger's thread".into(), source };

@@ -29,6 +29,8 @@ mod inner;
 #[cfg(feature = "host")]
 mod known;
 #[cfg(feature = "host")]
+mod ledger;
+#[cfg(feature = "host")]
 mod locks;
 #[cfg(feature = "host")]
 mod logs;

@@ -1,13 +1,16 @@
 //! Who asks for operations: this process, with the ledger open and a name that people know.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::ear::Ear;
 use super::error::CoordinationError;
-use super::ledger::{Ledger, LedgerError};
+use super::ledger::{Ledger, LedgerError, Place, URL};
 use super::operation::{OperationId, State};
 use super::owner::{Own, Owner, person};
+use super::trust::Trust;
 
 /// Who acts, where a person or a program says so.
 pub(crate) const VARIABLE: &str = "LEM_AGENT";
@@ -26,10 +29,14 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 /// This process as one that acts.
 #[derive(Debug)]
 pub(crate) struct Agent {
-    ledger: Mutex<Ledger>,
+    ledger: Arc<Mutex<Ledger>>,
     own: Own,
     name: String,
     parent: Option<OperationId>,
+    /// None where the kernel tells everybody that this process lives.
+    trust: Option<Trust>,
+    /// Where the ledger is, if a command that is run by this process would not find it itself.
+    url: Option<String>,
 }
 
 impl Agent {
@@ -37,8 +44,12 @@ impl Agent {
     ///
     /// # Errors
     /// The ledger, or the folder of the owners, can't be used.
-    pub(crate) async fn open(name: Option<&str>) -> Result<Arc<Self>, CoordinationError> {
-        Self::with(name_of(name), Ledger::open).await
+    pub(crate) async fn open(
+        name: Option<&str>,
+        place: &Place,
+    ) -> Result<Arc<Self>, CoordinationError> {
+        let place = place.clone();
+        Self::with(name_of(name), move || Ledger::open(&place)).await
     }
 
     /// One whose ledger is in this folder.
@@ -60,16 +71,23 @@ impl Agent {
             let own =
                 Own::new(&owners).map_err(|source| LedgerError::Folder { path: owners, source })?;
             let parent = parent(&mut ledger)?;
-            Ok::<_, LedgerError>(Self { ledger: Mutex::new(ledger), own, name, parent })
+            let trust = ledger.lease().map(Trust::new);
+            let url = ledger.server().map(|server| server.url().to_owned());
+            let ledger = Arc::new(Mutex::new(ledger));
+            Ok::<_, LedgerError>(Self { ledger, own, name, parent, trust, url })
         });
         let agent = Arc::new(opening.await.map_err(io::Error::other).map_err(thread_died)??);
-        let weak = Arc::downgrade(&agent);
+        let (weak, pace) = (Arc::downgrade(&agent), agent.trust.as_ref().map(Trust::pace));
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(HEARTBEAT).await;
+                tokio::time::sleep(pace.unwrap_or(HEARTBEAT)).await;
                 let Some(agent) = weak.upgrade() else { return };
-                // One that is not heard of is only shown as such.
-                let _ = agent.call(|ledger, owner| ledger.heartbeat(owner)).await;
+                let asked = Trust::now();
+                let heard = agent.call(|ledger, owner| ledger.heartbeat(owner)).await;
+                // One that the kernel tells about and that is not heard of is only shown as such.
+                if let (Ok(()), Some(trust)) = (heard, &agent.trust) {
+                    trust.renew(asked);
+                }
             }
         });
         Ok(agent)
@@ -99,6 +117,27 @@ impl Agent {
         &self.own
     }
 
+    /// What a `lem` within a command of this process is told of the ledger.
+    pub(crate) fn environment(&self) -> Option<(String, String)> {
+        Some((URL.to_owned(), self.url.clone()?))
+    }
+
+    /// Hears when something may have changed. Only within a runtime.
+    pub(crate) fn ear(&self) -> Ear {
+        let owners = self.own.owner.file.parent().unwrap_or(Path::new("."));
+        let shared = self.url.is_some().then(|| Arc::clone(&self.ledger));
+        Ear::open(owners, shared)
+    }
+
+    /// Waits until nobody has heard of this process for so long that it may have lost what it has;
+    /// for ever, where that can't be.
+    pub(crate) async fn lost_its_lease(&self) -> Duration {
+        match &self.trust {
+            Some(trust) => trust.is_over().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Asks the ledger something, on a thread where it may block.
     pub(crate) async fn call<T, F>(self: &Arc<Self>, ask: F) -> Result<T, CoordinationError>
     where
@@ -122,7 +161,7 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let ledger = self.ledger.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         // Left behind, it would be found dead and forgotten.
         let _ = ledger.leave(&self.own.owner);
     }

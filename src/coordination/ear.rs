@@ -7,6 +7,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -14,8 +16,20 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::unix::AsyncFd;
 use tokio::time::sleep;
 
+use super::ledger::Ledger;
+
 /// An open ear. What happens after it was opened is heard, however late it is asked.
-pub(crate) struct Ear(Option<AsyncFd<Watch>>);
+pub(crate) struct Ear {
+    near: Option<AsyncFd<Watch>>,
+    far: Option<Far>,
+}
+
+/// What other machines tell by way of a server.
+struct Far {
+    ledger: Arc<Mutex<Ledger>>,
+    /// How often somebody had rung when it was last asked.
+    heard: AtomicU64,
+}
 
 struct Watch(Inotify);
 
@@ -27,11 +41,16 @@ impl AsRawFd for Watch {
 
 /// How often who hears nothing believes that there was something.
 const DEAF: Duration = Duration::from_millis(250);
+/// How often the connection to a server is looked at, which tells nobody by itself.
+const FAR: Duration = Duration::from_millis(50);
 
 impl Ear {
-    /// Listens to the folder of the owners. Only within a runtime.
-    pub(crate) fn open(owners: &Path) -> Self {
-        Self(Self::listen(owners).ok())
+    /// Listens to the folder of the owners and, where other machines use the ledger too, to that.
+    /// Only within a runtime.
+    pub(crate) fn open(owners: &Path, shared: Option<Arc<Mutex<Ledger>>>) -> Self {
+        // What was rung before is heard too: once too often is no harm.
+        let far = shared.map(|ledger| Far { ledger, heard: AtomicU64::new(u64::MAX) });
+        Self { near: Self::listen(owners).ok(), far }
     }
 
     #[allow(
@@ -47,7 +66,28 @@ impl Ear {
 
     /// Waits until something was heard since the last time.
     pub(crate) async fn heard(&self) {
-        let Some(watch) = &self.0 else { return sleep(DEAF).await };
+        tokio::select! {
+            () = self.heard_near() => {}
+            () = self.heard_far() => {}
+        }
+    }
+
+    async fn heard_far(&self) {
+        let Some(far) = &self.far else { return std::future::pending().await };
+        loop {
+            // Who asks the ledger something in this moment hears it too.
+            if let Ok(mut ledger) = far.ledger.try_lock() {
+                let heard = ledger.listen();
+                if far.heard.swap(heard, Ordering::AcqRel) != heard {
+                    return;
+                }
+            }
+            sleep(FAR).await;
+        }
+    }
+
+    async fn heard_near(&self) {
+        let Some(watch) = &self.near else { return sleep(DEAF).await };
         loop {
             let Ok(mut ready) = watch.readable().await else { return sleep(DEAF).await };
             let mut something = false;
@@ -73,11 +113,11 @@ mod tests {
     #[tokio::test]
     async fn who_closes_a_file_that_was_written_is_heard_and_the_deaf_look_at_the_clock() {
         let folder = tempfile::tempdir().unwrap();
-        let ear = Ear::open(folder.path());
+        let ear = Ear::open(folder.path(), None);
         std::fs::write(folder.path().join("bell"), "").unwrap();
         ear.heard().await;
-        let deaf = Ear::open(&folder.path().join("nowhere"));
-        assert!(deaf.0.is_none());
+        let deaf = Ear::open(&folder.path().join("nowhere"), None);
+        assert!(deaf.near.is_none());
         deaf.heard().await;
     }
 }

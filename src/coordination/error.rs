@@ -31,6 +31,12 @@ pub(crate) enum CoordinationError {
     CancelledByOther { id: OperationId, why: String },
     #[error("operation {id} was taken away: {why}")]
     TakenAway { id: OperationId, why: String },
+    #[error(
+        "operation {id} was given up: the ledger could not be reached for {}, and others may take it \
+         for dead",
+        crate::duration::human(*silent)
+    )]
+    Unheard { id: OperationId, silent: Duration },
     #[error("there is no operation {id}")]
     NoOperation { id: OperationId },
     #[error("operation {id} does not wait: it is {state}")]

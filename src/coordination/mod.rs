@@ -30,3 +30,4 @@ mod proof;
 pub(crate) mod recovery;
 pub(crate) mod resource;
 pub(crate) mod severity;
+pub(crate) mod trust;

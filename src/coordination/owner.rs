@@ -34,6 +34,16 @@ pub(crate) struct Owner {
     pub file: PathBuf,
     /// For people: `user@host, pid 123`.
     pub who: String,
+    pub sign: Sign,
+}
+
+/// What tells whether an owner lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// The kernel's lock on its file.
+    Lock,
+    /// Its word: it keeps what it has for so long without another one.
+    Lease { left: Duration },
 }
 
 /// Whether an owner lives.
@@ -45,7 +55,7 @@ pub(crate) enum Life {
     Dead,
     /// It is of another boot of this machine: nothing of it is left, not even in the engine.
     OfAnotherBoot,
-    /// It is of another machine, which only its lease tells about.
+    /// It is where its file can't be seen, and has a lease.
     Elsewhere,
 }
 
@@ -78,6 +88,7 @@ impl Own {
             namespace: namespace(),
             file: path,
             who,
+            sign: Sign::Lock,
         };
         Ok(Self { owner, file })
     }
@@ -103,9 +114,15 @@ impl Drop for Own {
 impl Owner {
     /// Whether it lives. Waits for nobody.
     pub(crate) fn life(&self) -> Life {
-        // The kernel is what counts: a container has another name and id than its machine.
+        match self.sign {
+            Sign::Lease { left } if left.is_zero() => return Life::Dead,
+            Sign::Lease { .. } => return Life::Elsewhere,
+            Sign::Lock => {}
+        }
+        // The kernel is what counts: a container has another name and id than its machine. A file of
+        // another machine was copied, or the machine got another name.
         if boot().is_ok_and(|boot| boot != self.boot) {
-            return if self.host == host() { Life::OfAnotherBoot } else { Life::Elsewhere };
+            return Life::OfAnotherBoot;
         }
         match File::open(&self.file) {
             Ok(file) => match file.try_lock_shared() {
@@ -123,9 +140,18 @@ impl Owner {
         }
     }
 
+    /// For how long it is believed to live, where only its word tells.
+    pub(crate) fn lease(&self) -> Option<Duration> {
+        match self.sign {
+            Sign::Lock => None,
+            Sign::Lease { left } => Some(left),
+        }
+    }
+
     /// Whether the process itself is there; none where its number means nothing here.
     pub(crate) fn is_there(&self) -> Option<bool> {
-        if self.namespace != namespace() {
+        // The first namespace of each machine has the same number.
+        if self.sign != Sign::Lock || self.namespace != namespace() {
             return None;
         }
         let pid = i32::try_from(self.pid).ok()?;
@@ -227,8 +253,9 @@ mod tests {
         assert_eq!(other.life(), Life::OfAnotherBoot);
         let contained = Owner { host: "another".to_owned(), ..owner.clone() };
         assert_eq!(contained.life(), Life::Lives, "one kernel, two names");
-        let far = Owner { host: "another".to_owned(), ..other.clone() };
-        assert_eq!(far.life(), Life::Elsewhere);
+        let lease = |left| Owner { sign: Sign::Lease { left }, ..other.clone() };
+        assert_eq!(lease(Duration::from_secs(1)).life(), Life::Elsewhere);
+        assert_eq!(lease(Duration::ZERO).life(), Life::Dead);
         drop(child);
         drop(own);
         assert_eq!(owner.life(), Life::Lives, "the process itself still runs");

@@ -17,7 +17,6 @@ use self::ticket::{Ticket, Until};
 
 use super::admission::{Full, Obstacle};
 use super::agent::Agent;
-use super::ear::Ear;
 use super::error::{CoordinationError, Met};
 use super::ledger::{Answer, Change, Ending, Started};
 use super::operation::{OperationId, State, Token, Wish};
@@ -60,6 +59,19 @@ pub(crate) enum Disturbance {
     Cancelled { why: String },
     /// It is another's now.
     TakenAway { why: String },
+    /// It may be another's: for so long nobody could be told that its owner lives.
+    Unheard { silent: Duration },
+}
+
+impl Disturbance {
+    /// The error that it is to who has the operation.
+    pub(crate) fn error(self, id: OperationId) -> CoordinationError {
+        match self {
+            Self::Cancelled { why } => CoordinationError::CancelledByOther { id, why },
+            Self::TakenAway { why } => CoordinationError::TakenAway { id, why },
+            Self::Unheard { silent } => CoordinationError::Unheard { id, silent },
+        }
+    }
 }
 
 /// Even if nothing is heard.
@@ -108,11 +120,12 @@ impl Permit {
 
     /// What a command that is run by this operation is told of it.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
-        vec![
+        let own = [
             (super::agent::OPERATION.to_owned(), self.id.to_string()),
             (super::agent::TOKEN.to_owned(), self.token.0.to_string()),
             (super::agent::LOCK.to_owned(), self.id.to_string()),
-        ]
+        ];
+        own.into_iter().chain(self.agent.environment()).collect()
     }
 
     /// Ends it.
@@ -200,7 +213,7 @@ impl Permit {
         cancel: &Cancel,
         waiting: &mut (dyn FnMut(&Waiting) + Send),
     ) -> Result<(), CoordinationError> {
-        let ear = open_ear(&self.agent).await?;
+        let ear = self.agent.ear();
         let begun = Instant::now();
         let (mut told, parts) = (None, Arc::new(parts));
         loop {
@@ -250,7 +263,16 @@ impl Permit {
 
     /// Waits until somebody else wants it to end, or takes it away; for ever, if nobody does.
     pub(crate) async fn disturbed(&self) -> Result<Disturbance, CoordinationError> {
-        let ear = open_ear(&self.agent).await?;
+        tokio::select! {
+            disturbance = self.taken_or_cancelled() => disturbance,
+            // Whatever the ledger is asked meanwhile: that may take long.
+            silent = self.agent.lost_its_lease() => Ok(Disturbance::Unheard { silent }),
+        }
+    }
+
+    /// The same by somebody's word alone.
+    pub(crate) async fn taken_or_cancelled(&self) -> Result<Disturbance, CoordinationError> {
+        let ear = self.agent.ear();
         loop {
             let id = self.id;
             match self.agent.call(move |ledger, _| ledger.operation(id)).await {
@@ -325,10 +347,6 @@ async fn refusal(
             CoordinationError::NoOperation { id }
         }
     })
-}
-
-async fn open_ear(agent: &Arc<Agent>) -> Result<Ear, CoordinationError> {
-    Ok(Ear::open(&agent.call(|ledger, _| Ok(ledger.owners())).await?))
 }
 
 #[cfg(test)]

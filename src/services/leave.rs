@@ -215,11 +215,7 @@ impl Leave {
 
     /// That somebody else wanted the end.
     pub(crate) fn ended_by_other(&self, disturbance: Disturbance) -> ServiceError {
-        let id = self.permit.id;
-        ServiceError::Coordination(match disturbance {
-            Disturbance::Cancelled { why } => CoordinationError::CancelledByOther { id, why },
-            Disturbance::TakenAway { why } => CoordinationError::TakenAway { id, why },
-        })
+        ServiceError::Coordination(disturbance.error(self.permit.id))
     }
 
     /// Does something with it, which is ended as by a signal where somebody else wants its end.

@@ -19,7 +19,7 @@ use super::service::{Kind, Service};
 use crate::cancel::{Cancel, Raise};
 use crate::coordination::agent::{self, Agent, name_of};
 use crate::coordination::error::CoordinationError;
-use crate::coordination::ledger::Ledger;
+use crate::coordination::ledger::{Ledger, Place};
 use crate::coordination::operation::{OperationId, Priority};
 use crate::coordination::resource::Resource;
 use crate::engine::life::Life;
@@ -38,6 +38,7 @@ pub(crate) struct Machine {
     /// For somebody else who wants the end of what is done.
     pub raise: Arc<Raise>,
     pub asks: Asks,
+    ledger: Place,
     /// The engine's id, where one is known.
     engine: Option<String>,
     agent: OnceCell<Arc<Agent>>,
@@ -61,6 +62,7 @@ impl Machine {
     /// An engine that is away is no error here: native services live without.
     pub(crate) async fn open(
         named: Option<&Path>,
+        ledger: Place,
         purpose: Purpose,
         cancel: &Cancel,
     ) -> Result<Self, ServiceError> {
@@ -82,6 +84,7 @@ impl Machine {
             cancel,
             raise,
             asks,
+            ledger,
             engine,
             agent,
             purpose,
@@ -135,7 +138,8 @@ impl Machine {
 
     /// This command as one that acts; it becomes one when it first needs to.
     pub(crate) async fn agent(&self) -> Result<&Arc<Agent>, CoordinationError> {
-        self.agent.get_or_try_init(|| Agent::open(self.asks.agent.as_deref())).await
+        let open = || Agent::open(self.asks.agent.as_deref(), &self.ledger);
+        self.agent.get_or_try_init(open).await
     }
 
     /// Finds out whether this command is part of an operation.
@@ -161,8 +165,9 @@ impl Machine {
         if let Some(agent) = self.agent.get() {
             return agent.call(|ledger, _| ledger.snapshot()).await.map(|it| Others::new(Some(it)));
         }
-        let looking = tokio::task::spawn_blocking(|| {
-            let ledger = Ledger::open_existing()?;
+        let place = self.ledger.clone();
+        let looking = tokio::task::spawn_blocking(move || {
+            let ledger = Ledger::open_existing(&place)?;
             ledger.map(|mut ledger| ledger.snapshot()).transpose()
         });
         match looking.await {

@@ -10,7 +10,6 @@ use super::look::Seen;
 use super::machine::Machine;
 use super::word;
 use crate::coordination::agent::Agent;
-use crate::coordination::ear::Ear;
 use crate::coordination::ledger::Snapshot;
 use crate::coordination::operation::{Operation, State};
 use crate::coordination::owner::Life;
@@ -22,16 +21,11 @@ const LONG_PAUSE: Duration = Duration::from_secs(5);
 
 /// Looks for what is done, again and again.
 pub(super) async fn as_it_shows(machine: &Machine, agent: &Arc<Agent>, seen: &Seen) -> Infallible {
-    let owners = agent.call(|ledger, _| Ok(ledger.owners())).await;
-    let ear = owners.ok().map(|owners| Ear::open(&owners));
-    let heard = async || match &ear {
-        Some(ear) => ear.heard().await,
-        None => std::future::pending().await,
-    };
+    let ear = agent.ear();
     loop {
         let pause = if once(machine, agent, seen).await { PAUSE } else { LONG_PAUSE };
         tokio::select! {
-            () = heard() => {}
+            () = ear.heard() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -178,9 +178,12 @@ impl Tenure {
 
     /// Waits until somebody else wants the campaign to end, for ever if nobody does. What that is
     /// to the campaign: a signal.
+    ///
+    /// 2026-11-30: that others may take it for dead is no reason to end it, as a ledger that fails is
+    /// none. It ends when one of them has done so.
     pub(crate) async fn disturbed(&self) -> (Signal, Disturbance) {
         let Some(held) = &self.held else { return std::future::pending().await };
-        match held.permit.disturbed().await {
+        match held.permit.taken_or_cancelled().await {
             Ok(disturbance) => (Signal::Terminate, disturbance),
             Err(error) => {
                 held.complain(Some(error));

@@ -11,7 +11,7 @@ use crate::campaign::event::Event;
 use crate::campaign::execute::Leave;
 use crate::campaign::tenure::{Asking, Tenure, search};
 use crate::cancel::{Cancel, Signal};
-use crate::coordination::agent::Agent;
+use crate::cli::ledger;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::permit::{Disturbance, Patience};
 use crate::engine::process;
@@ -28,7 +28,7 @@ pub(super) async fn wait(
     if claims.is_empty() {
         return Ok(Leave { tenure: Arc::default(), waited: 0.0 });
     }
-    let agent = Agent::open(None).await?;
+    let agent = ledger::agent(None).await?;
     let file = agent.own().shared();
     file.and_then(process::hand_down).map_err(|source| CampaignError::Unwritable {
         path: agent.own().owner.file.clone(),
@@ -66,6 +66,8 @@ pub(super) async fn disturbed(
             let _ = taken_away.set(why);
             message
         }
+        // A campaign goes on then.
+        Disturbance::Unheard { .. } => format!("operation{id} may have been taken away"),
     };
     let _ = said.send(Event::Warning { message });
     signal

@@ -9,7 +9,9 @@ use crate::yaml::YamlError;
 /// The exit code of an error between agents, whoever's error it is part of.
 pub(in crate::cli) fn coordination(error: &CoordinationError) -> u8 {
     use CoordinationError as E;
+    use LedgerError as E2;
     match error {
+        E::Ledger(E2::Settings(_) | E2::NoUrl | E2::ShortLease { .. }) => WRONG,
         E::Ledger(_) => MACHINE,
         E::Blocked { .. }
         | E::WouldWait { .. }
@@ -18,6 +20,7 @@ pub(in crate::cli) fn coordination(error: &CoordinationError) -> u8 {
         | E::AgentFull { .. }
         | E::CancelledByOther { .. }
         | E::TakenAway { .. }
+        | E::Unheard { .. }
         | E::StillLives { .. } => BUSY,
         E::Nested { .. } | E::NoOperation { .. } | E::HasEnded { .. } => WRONG,
         E::DoesNotWait { .. } | E::NotKilled { .. } => FAILED,
@@ -59,6 +62,9 @@ pub(in crate::cli) fn coordination_hint(error: &CoordinationError) -> Option<Str
              owner"
         ),
         E::NotKilled { .. } => "is it another user's? then they, or root, can end it".to_owned(),
+        E::Unheard { .. } => {
+            "is the network well? `coordination.lease` says how long it may be gone".to_owned()
+        }
         E::CancelledByOther { .. } | E::TakenAway { .. } | E::Cancelled { .. } => return None,
     };
     Some(hint)
@@ -67,6 +73,14 @@ pub(in crate::cli) fn coordination_hint(error: &CoordinationError) -> Option<Str
 fn ledger_hint(error: &LedgerError) -> Option<String> {
     use LedgerError as E;
     let hint = match error {
+        E::Unopened { ledger, .. } | E::Away { ledger, .. }
+            if ledger.starts_with("postgres://") =>
+        {
+            "is the server up, and does it accept `coordination.url` (or LEM_COORDINATION_URL)? \
+             `psql URL` tells"
+        }
+        E::NoUrl => "as in `postgres://USER@HOST/DATABASE`; LEM_COORDINATION_URL says it too",
+        E::ShortLease { .. } => "3s is the shortest; 15s is usual",
         E::Folder { .. } | E::Unopened { .. } => {
             "check the folder's owner, mode and free space, or name another: LEM_STATE_DIR"
         }
@@ -76,8 +90,11 @@ fn ledger_hint(error: &LedgerError) -> Option<String> {
         }
         E::Newer { .. } => "update this lem too",
         E::Stuck { .. } => "a lem that was stopped (`kill -STOP`) may have it, or the disk hangs",
-        E::Shared { .. } => "name a folder on a disk of this machine: LEM_STATE_DIR",
-        E::Query { .. } | E::Senseless { .. } => return None,
+        E::Shared { .. } => {
+            "name a folder on a disk of this machine (LEM_STATE_DIR), or a PostgreSQL server \
+             (LEM_COORDINATION_URL)"
+        }
+        E::Query { .. } | E::Senseless { .. } | E::Away { .. } | E::Settings(_) => return None,
     };
     Some(hint.to_owned())
 }
@@ -100,7 +117,10 @@ impl Failure for CoordinationError {
     }
 
     fn yaml(&self) -> Option<&YamlError> {
-        None
+        match self {
+            Self::Ledger(LedgerError::Settings(error)) => Some(error),
+            _ => None,
+        }
     }
 
     fn is_interruption(&self) -> bool {

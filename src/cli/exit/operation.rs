@@ -56,9 +56,13 @@ impl Failure for OperationError {
                 "known here: {}; with a command any name will do: `-- COMMAND`",
                 known.join(", ")
             ),
+            E::OtherLedger { theirs, volume, .. } if theirs.contains("://") => format!(
+                "use that one (LEM_COORDINATION_URL: {theirs}, with your name); if nobody uses it any \
+                 more: `docker volume rm {volume}`"
+            ),
             E::OtherLedger { theirs, volume, .. } => format!(
                 "use that one (LEM_STATE_DIR: it is `LEM_STATE_DIR/local/coordination/ledger.db`; \
-                 here `{theirs}`); if nobody uses it any more: `docker volume rm {volume}`"
+                 here {theirs}); if nobody uses it any more: `docker volume rm {volume}`"
             ),
             E::NotMarked { volume } => {
                 format!("it is not lem's own; if nobody uses it: `docker volume rm {volume}`")
@@ -94,6 +98,7 @@ impl Failure for OperationError {
             Self::Files(FilesError::File(error)) | Self::Engine(EngineError::File(error)) => {
                 Some(error)
             }
+            Self::Coordination(error) => error.yaml(),
             _ => None,
         }
     }

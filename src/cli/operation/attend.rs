@@ -99,8 +99,13 @@ impl Attending<'_> {
                     tree.end(GRACE, AfterGrace::Kill);
                 }
                 disturbance = &mut disturbed, if cause.is_none() => {
+                    let grace = match disturbance {
+                        // By then others may begin.
+                        Disturbance::Unheard { silent } => GRACE.min(silent / 2),
+                        _ => GRACE,
+                    };
                     cause = Some(Cause::Disturbed(disturbance));
-                    tree.end(GRACE, AfterGrace::Kill);
+                    tree.end(grace, AfterGrace::Kill);
                 }
                 () = tree.next() => {}
             }

@@ -38,6 +38,9 @@ pub(super) async fn conclude(
             document["state"] = json!(State::Lost);
             return Err(CoordinationError::TakenAway { id, why: why.clone() }.into());
         }
+        Some(Cause::Disturbed(Disturbance::Unheard { silent })) => {
+            (State::Failed, Some(format!("the ledger could not be reached for {}", human(*silent))))
+        }
         // A command that a signal does not end has done what it was asked to.
         Some(Cause::Interrupted(signal)) if code == 0 => {
             (State::Done, Some(format!("in spite of {signal}")))
@@ -61,9 +64,7 @@ pub(super) async fn conclude(
             render::say("hint: give it longer: `--timeout 30m`");
             Ok(exit::TIME_LIMIT)
         }
-        Some(Cause::Disturbed(Disturbance::Cancelled { why })) => {
-            Err(CoordinationError::CancelledByOther { id, why: why.clone() }.into())
-        }
+        Some(Cause::Disturbed(disturbance)) => Err(disturbance.clone().error(id).into()),
         _ => Ok(code),
     }
 }

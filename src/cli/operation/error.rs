@@ -33,8 +33,8 @@ pub(in crate::cli) enum OperationError {
     #[error("{what} has no container")]
     NothingThere { what: String },
     /// Two ledgers for one engine would not see each other's operations.
-    #[error("this engine belongs to another ledger: `{theirs}` of {machine}; this one is `{ours}`")]
-    OtherLedger { theirs: String, machine: String, ours: String, volume: String },
+    #[error("this engine belongs to another ledger: {theirs}; this one is `{ours}`")]
+    OtherLedger { theirs: String, ours: String, volume: String },
     /// Nobody can say whose the engine is.
     #[error("the volume `{volume}` does not say which ledger this engine belongs to")]
     NotMarked { volume: String },

@@ -19,6 +19,7 @@ use super::wish::wish;
 use super::work::Work;
 use crate::cancel::Cancel;
 use crate::cli::exit::{self, Failure};
+use crate::cli::ledger;
 use crate::cli::render::{self, operation as show};
 use crate::cli::runtime::block_on;
 use crate::coordination::agent::Agent;
@@ -57,7 +58,7 @@ async fn asked_for(
     cancel: &Cancel,
     document: &mut Value,
 ) -> Result<u8, OperationError> {
-    let agent = Agent::open(arguments.agent.as_deref()).await?;
+    let agent = ledger::agent(arguments.agent.as_deref()).await?;
     let mut site = Site::here(&arguments.place, &agent, cancel).await?;
     let target = target(&mut site, arguments).await?;
     for note in &site.notes {

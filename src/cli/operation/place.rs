@@ -68,9 +68,9 @@ impl<'a> Site<'a> {
         agent: &'a Arc<Agent>,
         cancel: &'a Cancel,
     ) -> Result<Self, OperationError> {
-        let (store, file) =
-            agent.call(|ledger, _| Ok((ledger.store()?, ledger.file().to_owned()))).await?;
-        let remembered = Remembered::beside(&file, store);
+        let asking = agent.call(|ledger, _| Ok((ledger.id()?, ledger.folder().to_owned())));
+        let (store, folder) = asking.await?;
+        let remembered = Remembered::beside(&folder, store);
         let engine = EngineHere::look();
         Ok(Self { place, agent, cancel, engine, remembered, notes: Vec::new() })
     }

@@ -10,9 +10,9 @@ use super::error::OperationError;
 use super::place::{Site, Strangers, Where};
 use crate::cancel::Cancel;
 use crate::cli::exit;
+use crate::cli::ledger;
 use crate::cli::render;
 use crate::cli::runtime::block_on;
-use crate::coordination::agent::Agent;
 use crate::coordination::ledger::Known;
 use crate::coordination::resource::{Level, Resource};
 
@@ -44,7 +44,7 @@ pub(in crate::cli) struct Arguments {
 /// Runs `lem ops register`.
 pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, OperationError>(async |cancel: &Cancel| {
-        let agent = Agent::open(None).await?;
+        let agent = ledger::agent(None).await?;
         let mut site = Site::here(&arguments.place, &agent, cancel).await?;
         let own = site.find(&arguments.name, Strangers::Welcome).await?.resource;
         if own.level() != Level::Name {

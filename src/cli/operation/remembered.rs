@@ -50,9 +50,9 @@ struct OfEngine {
 }
 
 impl Remembered {
-    /// Beside a ledger.
+    /// In the folder of a ledger.
     pub(super) fn beside(ledger: &Path, store: String) -> Self {
-        Self { folder: ledger.with_file_name("names"), store }
+        Self { folder: ledger.join("names"), store }
     }
 
     /// The project of these files, if they are as they were.
@@ -188,7 +188,7 @@ mod tests {
             directory: folder.path().to_owned(),
         };
         let store = "one".to_owned();
-        let kept = Remembered::beside(&folder.path().join("ledger.db"), store);
+        let kept = Remembered::beside(folder.path(), store);
         let names = ProjectNames { name: "shop".to_owned(), services: BTreeMap::new() };
         let write = |text: &str| fs::write(&file, text).unwrap();
         let keep = || kept.keep_project("E", &project, stamp(&project), &names);

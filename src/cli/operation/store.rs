@@ -22,7 +22,7 @@ const CHECK: &str = "LEM_STORE_CHECK";
 const NAME: &str = "LEM_STORE_VOLUME";
 /// The id of the ledger.
 const STORE: &str = "dev.lem.store";
-/// The machine and the file that it is in.
+/// The machine and the file that it is in, or the server.
 const PATH: &str = "dev.lem.store.path";
 
 /// Makes an engine this ledger's, unless it is another's.
@@ -36,10 +36,13 @@ pub(super) async fn check(
     }
     let volume = std::env::var(NAME).ok().filter(|name| !name.is_empty());
     let volume = volume.unwrap_or_else(|| "lem-store".to_owned());
-    let (store, file) =
-        agent.call(|ledger, _| Ok((ledger.store()?, ledger.file().to_owned()))).await?;
-    let host = &agent.own().owner.host;
-    let labels = [(STORE, store.clone()), (PATH, format!("{host}:{}", file.display()))];
+    let (store, ours, is_shared) = agent
+        .call(|ledger, _| Ok((ledger.id()?, ledger.name(), ledger.server().is_some())))
+        .await?;
+    let host = agent.own().owner.host.as_str();
+    // A server is the same one for all machines.
+    let place = if is_shared { ours.clone() } else { format!("{host}:{ours}") };
+    let labels = [(STORE, store.clone()), (PATH, place)];
     for attempt in 0..2 {
         let _ = ask(&docker.create_volume(&volume, &labels), cancel).await;
         let Some(found) = labels_of(docker, &volume, cancel).await else { return Ok(()) };
@@ -50,8 +53,11 @@ pub(super) async fn check(
             return Ok(());
         }
         let place = found.get(PATH).map_or("", String::as_str);
-        let (machine, path) = place.split_once(':').unwrap_or(("", place));
-        let is_here = machine == host;
+        let (machine, path) = match place.split_once(':') {
+            Some((machine, path)) if !path.starts_with("//") => (Some(machine), path),
+            _ => (None, place),
+        };
+        let is_here = machine == Some(host);
         if is_here && attempt == 0 && is_gone(Path::new(path)) {
             // Nobody has that ledger any more. Somebody else may have seen that as well and have
             // made the engine theirs: what is there now is looked at again.
@@ -60,10 +66,12 @@ pub(super) async fn check(
             }
             continue;
         }
-        let machine =
-            if is_here { "this machine".to_owned() } else { format!("machine {machine}") };
-        let (theirs, ours) = (path.to_owned(), file.display().to_string());
-        return Err(OperationError::OtherLedger { theirs, machine, ours, volume });
+        let theirs = match machine {
+            None => format!("`{path}`"),
+            Some(_) if is_here => format!("`{path}` of this machine"),
+            Some(machine) => format!("`{path}` of machine {machine}"),
+        };
+        return Err(OperationError::OtherLedger { theirs, ours, volume });
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! The ledger of this machine, for who only looks or steers: never made by them.
+//! The ledger, for who only looks or steers: one in a file is never made by them.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{Timestamp, Zoned};
 
+use crate::cli::ledger;
 use crate::coordination::ear::Ear;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::ledger::{Board, Ledger, LedgerError};
@@ -17,7 +17,8 @@ pub(super) struct Book(Arc<Mutex<Ledger>>);
 impl Book {
     /// The ledger, if there is one.
     pub(super) async fn open() -> Result<Option<Self>, CoordinationError> {
-        let opening = tokio::task::spawn_blocking(Ledger::open_existing);
+        let place = ledger::place()?;
+        let opening = tokio::task::spawn_blocking(move || Ledger::open_existing(&place));
         let ledger = opening.await.map_err(thread_died)??;
         Ok(ledger.map(|ledger| Self(Arc::new(Mutex::new(ledger)))))
     }
@@ -42,8 +43,9 @@ impl Book {
 
     /// Hears when something may have changed. Only within a runtime.
     pub(super) async fn ear(&self) -> Result<Ear, CoordinationError> {
-        let owners: PathBuf = self.ask(|ledger| Ok(ledger.owners())).await?;
-        Ok(Ear::open(&owners))
+        let asking = self.ask(|ledger| Ok((ledger.owners(), ledger.server().is_some())));
+        let (owners, is_shared) = asking.await?;
+        Ok(Ear::open(&owners, is_shared.then(|| Arc::clone(&self.0))))
     }
 }
 

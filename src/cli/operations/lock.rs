@@ -8,11 +8,11 @@ use clap::Args;
 
 use crate::cancel::Cancel;
 use crate::cli::exit;
+use crate::cli::ledger;
 use crate::cli::operation::{Attending, Cause, Ended, OperationError, Site, Strangers, Where};
 use crate::cli::render::{self, operation as show};
 use crate::cli::runtime::block_on;
 use crate::cli::service;
-use crate::coordination::agent::Agent;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::kind::Kind;
 use crate::coordination::ledger::Ending;
@@ -64,7 +64,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
     }
     block_on::<_, OperationError>(async |cancel: &Cancel| {
         let asking = arguments.lease.asking();
-        let agent = Agent::open(asking.agent.as_deref()).await?;
+        let agent = ledger::agent(asking.agent.as_deref()).await?;
         let mut site = Site::here(&arguments.place, &agent, cancel).await?;
         let mut resources = Vec::new();
         let mut as_strangers = Vec::new();
@@ -183,6 +183,10 @@ async fn conclude(
         Some(Cause::Disturbed(Disturbance::Cancelled { why })) => {
             let error = CoordinationError::CancelledByOther { id, why: why.clone() };
             (State::Cancelled, Some(why), Some(error))
+        }
+        Some(Cause::Disturbed(unheard @ Disturbance::Unheard { .. })) => {
+            let error = unheard.error(id);
+            (State::Failed, Some(error.to_string()), Some(error))
         }
         Some(Cause::Interrupted(signal)) => (State::Cancelled, Some(format!("by {signal}")), None),
         Some(Cause::TookTooLong) => (State::TimedOut, None, None),

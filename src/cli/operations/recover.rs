@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::observe::observe;
 use crate::cancel::Cancel;
-use crate::coordination::agent::Agent;
+use crate::cli::ledger;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::kind::Kind;
 use crate::coordination::ledger::{Board, Ending, Known};
@@ -79,7 +79,7 @@ pub(super) async fn start(
     why: &str,
     cancel: &Cancel,
 ) -> Result<Tried, CoordinationError> {
-    let agent = Agent::open(Some(AGENT)).await?;
+    let agent = ledger::agent(Some(AGENT)).await?;
     let part = Part::new(known.resource.clone(), Act::Kind(Kind::Start));
     let wish = Wish {
         what: part.to_string(),

@@ -8,6 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::arguments::{Manner, Where, told};
+use super::machine;
 use crate::cancel::Cancel;
 use crate::cli::exit::{self, Failure};
 use crate::cli::render::{self, services as show};
@@ -116,7 +117,7 @@ fn bring(
     let manner = &how.manner;
     block_on(async |cancel: &Cancel| {
         let purpose = if manner.dry_run { Purpose::Looking } else { Purpose::Acting };
-        let opened = Machine::open(how.place.registry.as_deref(), purpose, cancel).await;
+        let opened = machine(how.place.registry.as_deref(), purpose, cancel).await;
         let opened = opened.map(|machine| machine.asking(manner.asking.asks(None)));
         let wished = opened.and_then(|machine| Ok((wish(&machine)?, machine)));
         let (wish, machine) = told(manner.json, verb, wished)?;

@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::arguments::{Manner, Where, told};
+use super::machine;
 use super::stop::first_of;
 use crate::cancel::Cancel;
 use crate::cli::exit::{self, Failure};
@@ -15,7 +16,6 @@ use crate::cli::runtime::block_on;
 use crate::duration::Time;
 use crate::services::error::ServiceError;
 use crate::services::journal::Verb;
-use crate::services::machine::Machine;
 use crate::services::perform::release::{self, Release};
 use crate::services::place::Purpose;
 
@@ -43,9 +43,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let purpose = if manner.dry_run { Purpose::Looking } else { Purpose::Acting };
         let registry = arguments.place.registry.as_deref();
-        let machine =
-            told(manner.json, Verb::Evict, Machine::open(registry, purpose, cancel).await)?
-                .asking(manner.asking.asks(None));
+        let machine = told(manner.json, Verb::Evict, machine(registry, purpose, cancel).await)?
+            .asking(manner.asking.asks(None));
         let chosen = match arguments.idle {
             Some(idle) => release::idle_for(&machine, idle.0).await,
             None => machine.chosen(&arguments.names),

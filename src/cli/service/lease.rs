@@ -11,6 +11,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::arguments::{Asking, Where, patience};
+use super::machine;
 use crate::cancel::{Cancel, Signal};
 use crate::cli::exit;
 use crate::cli::render::services as show;
@@ -22,7 +23,6 @@ use crate::engine::process::{Attended, Exit};
 use crate::services::error::ServiceError;
 use crate::services::journal::Verb;
 use crate::services::leave::Leave;
-use crate::services::machine::Machine;
 use crate::services::note;
 use crate::services::perform::Order;
 use crate::services::perform::leases::{self, Exclusive};
@@ -76,7 +76,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
         let registry = arguments.place.registry.as_deref();
         let words: Vec<_> = arguments.command.iter().map(|word| word.to_string_lossy()).collect();
         let what: String = words.join(" ").chars().take(80).collect();
-        let machine = Machine::open(registry, Purpose::Acting, cancel).await?;
+        let machine = machine(registry, Purpose::Acting, cancel).await?;
         let machine = machine.asking(arguments.asking.asks(Some(what)));
         show::warnings(&machine.registry.warnings);
         let wish = Wish {

@@ -12,6 +12,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::arguments::Where;
+use super::machine;
 use crate::cancel::Cancel;
 use crate::cli::exit;
 use crate::cli::logs::{Log, Until};
@@ -50,7 +51,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let registry = arguments.place.registry.as_deref();
-        let machine = Machine::open(registry, Purpose::Looking, cancel).await?;
+        let machine = machine(registry, Purpose::Looking, cancel).await?;
         let service = machine.registry.get(&arguments.name)?;
         let stop = Arc::new(AtomicBool::new(false));
         let showing = async {

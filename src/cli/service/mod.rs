@@ -11,6 +11,7 @@ mod status;
 mod stop;
 mod wait;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -18,6 +19,13 @@ use clap::{Args, Subcommand};
 pub(super) use bring::{PhaseArguments, SwitchArguments, phase, switch};
 pub(super) use lease::{Arguments as LockArguments, run as lock};
 pub(super) use status::Row;
+
+use super::ledger;
+use crate::cancel::Cancel;
+use crate::coordination::error::CoordinationError;
+use crate::services::error::ServiceError;
+use crate::services::machine::Machine;
+use crate::services::place::Purpose;
 
 /// GPU services: containers and native programs, started, stopped and watched in one way.
 ///
@@ -52,4 +60,14 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Verb::Check(arguments) => check::run(arguments),
         Verb::Wait(arguments) => wait::run(arguments),
     }
+}
+
+/// The services of this host, and the ledger that keeps operations on them apart.
+async fn machine(
+    registry: Option<&Path>,
+    purpose: Purpose,
+    cancel: &Cancel,
+) -> Result<Machine, ServiceError> {
+    let ledger = ledger::place().map_err(CoordinationError::from)?;
+    Machine::open(registry, ledger, purpose, cancel).await
 }

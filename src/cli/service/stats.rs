@@ -6,13 +6,13 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::arguments::Where;
+use super::machine;
 use crate::cancel::Cancel;
 use crate::cli::exit;
 use crate::cli::render::{self, registry as tables};
 use crate::cli::runtime::block_on;
 use crate::services::error::ServiceError;
 use crate::services::journal;
-use crate::services::machine::Machine;
 use crate::services::place::Purpose;
 use crate::services::stats::Counted;
 
@@ -32,7 +32,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let registry = arguments.place.registry.as_deref();
-        let machine = Machine::open(registry, Purpose::Looking, cancel).await?;
+        let machine = machine(registry, Purpose::Looking, cancel).await?;
         let names = machine.chosen(&arguments.names)?;
         let mut counted = Counted::default();
         let place = &machine.registry.place;

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::arguments::Where;
+use super::machine;
 use crate::cancel::Cancel;
 use crate::cli::exit;
 use crate::cli::render::{self, registry as tables, services as show};
@@ -74,7 +75,7 @@ pub(in crate::cli) struct Row {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let registry = arguments.place.registry.as_deref();
-        let machine = Machine::open(registry, Purpose::Looking, cancel).await?;
+        let machine = machine(registry, Purpose::Looking, cancel).await?;
         let names = machine.chosen(&arguments.names)?;
         let seen = Seen::look(&machine, None, &names).await?;
         show::warnings(&machine.registry.warnings);

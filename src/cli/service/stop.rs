@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::arguments::{Manner, Where, told};
+use super::machine;
 use crate::cancel::Cancel;
 use crate::cli::exit::{self, Failure};
 use crate::cli::render::{self, services as show};
@@ -14,7 +15,6 @@ use crate::cli::runtime::block_on;
 use crate::duration::Time;
 use crate::services::error::ServiceError;
 use crate::services::journal::Verb;
-use crate::services::machine::Machine;
 use crate::services::perform::halt::{self, Halt};
 use crate::services::place::Purpose;
 
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let purpose = if manner.dry_run { Purpose::Looking } else { Purpose::Acting };
         let registry = arguments.place.registry.as_deref();
-        let opened = Machine::open(registry, purpose, cancel).await;
+        let opened = machine(registry, purpose, cancel).await;
         let opened = opened.map(|machine| machine.asking(manner.asking.asks(None)));
         let chosen = opened.and_then(|machine| Ok((machine.chosen(&arguments.names)?, machine)));
         let (names, machine) = told(manner.json, Verb::Stop, chosen)?;

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::arguments::Where;
+use super::machine;
 use crate::cancel::Cancel;
 use crate::cli::exit;
 use crate::cli::render::{self, services as show};
@@ -40,7 +41,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, ServiceError>(async |cancel: &Cancel| {
         let registry = arguments.place.registry.as_deref();
-        let machine = Machine::open(registry, Purpose::Looking, cancel).await?;
+        let machine = machine(registry, Purpose::Looking, cancel).await?;
         let names = machine.chosen(&arguments.names)?;
         let begun = Instant::now();
         let waited = all(&machine, &names, arguments.timeout, begun).await;

@@ -28,6 +28,19 @@ pub(in crate::cli) struct ConfigFile {
     pub results_dir: Option<PathBuf>,
     /// How much experiments say.
     pub verbosity: Option<Verbosity>,
+    /// Where operations are kept apart.
+    pub coordination: CoordinationKeys,
+}
+
+/// Where the ledger of operations is, if not in a file of this machine.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(in crate::cli) struct CoordinationKeys {
+    /// A database of a PostgreSQL server that several machines share: `postgres://USER@HOST/NAME`.
+    pub url: Option<String>,
+    /// How long a machine that is not heard of keeps what it has, a third more for others. Default
+    /// 15 s.
+    pub lease: Option<Time>,
 }
 
 /// Pauses for the hardware to cool.

@@ -1,6 +1,7 @@
 //! Settings: flag > `LEM_*` variable > campaign file > `./.lem-config.yaml` > user config > default.
 
 mod config_file;
+mod coordination;
 mod defaults;
 mod docker;
 mod ledger;
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(super) use self::config_file::{ConfigFile, PROJECT_FILE, Verbosity, user_file};
+pub(super) use self::coordination::shared_ledger;
 use self::defaults::{default_command, plain};
 use self::ledger::{Ledger, Said};
 pub(super) use self::ledger::{Row, Source};
@@ -107,6 +109,7 @@ impl Layers {
         let order = self.order(file, flags, &mut ledger);
         let settings = self.settings(file, base, flags, manners, &mut ledger);
         ledger.redact("notifications.webhook_url");
+        self.coordination(&mut ledger);
         ledger.0.sort_by_key(|row| row.key);
         Chosen { settings, order, rows: ledger.0 }
     }

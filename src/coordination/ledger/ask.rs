@@ -1,6 +1,6 @@
 //! What is asked for: it begins, waits or is refused, all in one transaction.
 
-use std::path::Path;
+use std::time::Duration;
 
 use diesel::prelude::*;
 
@@ -8,6 +8,7 @@ use super::end::{close, event};
 use super::reclaim::{living, today};
 use super::rows::{NewOperation, OwnerRow, to_word};
 use super::schema::{meta, operations, owners};
+use super::vantage::Vantage;
 use super::{Db, Ledger, LedgerError, look, places};
 use crate::coordination::admission::{Cause, Decision, Full, Newcomer, Obstacle, decide, full};
 use crate::coordination::nesting::{again, ancestors};
@@ -58,10 +59,10 @@ pub(crate) struct Started {
 #[derive(Debug, Clone)]
 pub(crate) enum Turn {
     Started(Started),
-    /// Not yet; look again by then, even if nothing is heard.
+    /// Not yet; look again after so long, even if nothing is heard.
     Waiting {
         behind: Vec<Obstacle>,
-        again: Option<Moment>,
+        again: Option<Duration>,
     },
     /// Somebody ended it.
     Over(Box<Operation>),
@@ -77,21 +78,21 @@ impl Ledger {
         owner: &Owner,
         waits: bool,
     ) -> Result<Answer, LedgerError> {
-        self.writing(|connection, now| {
-            let others = living(connection, now)?;
+        self.writing(|connection, at| {
+            let others = living(connection, at)?;
             let graph = places::graph(connection)?;
             let ancestors = ancestors(wish.parent, &others);
             let newcomer = Newcomer {
                 id: None,
                 parts: &wish.parts,
-                rank: wish.priority.rank(now),
+                rank: wish.priority.rank(at.now),
                 on_conflict: wish.on_conflict,
                 over_shared: wish.over_shared,
                 ancestors: &ancestors,
             };
             let decision = decide(&newcomer, &others, &graph);
             let group = wish.parts.first().map_or_else(String::new, |part| part.resource.group());
-            let mut row = NewOperation::new(wish, owner, now, group);
+            let mut row = NewOperation::new(wish, owner, at.now, group);
             match decision {
                 Decision::Nested { by } => Ok(Answer::Nested { by }),
                 Decision::Refuse { by } => {
@@ -114,16 +115,16 @@ impl Ledger {
                         let waiting = others.iter().filter(waiting).count();
                         return Ok(Answer::Full { limit, waiting });
                     }
-                    keep_owner(connection, owner, now)?;
+                    keep_owner(connection, owner, at)?;
                     let id = insert(connection, &row, "queued", Some(&behind[0].reason))?;
                     Ok(Answer::Queued { id, behind })
                 }
                 Decision::Start { beside } => {
-                    keep_owner(connection, owner, now)?;
+                    keep_owner(connection, owner, at)?;
                     let token = next_token(connection)?;
                     row.state = to_word(State::Active);
                     row.token = Some(token.0);
-                    row.started = Some(now.0);
+                    row.started = Some(at.now.0);
                     row.started_at = Some(row.requested_at.clone());
                     row.waited = Some(0);
                     row.note = warning(&beside);
@@ -138,7 +139,7 @@ impl Ledger {
     /// Asks whether it is the turn of one that waits.
     pub(crate) fn turn(&mut self, id: OperationId) -> Result<Turn, LedgerError> {
         // Most who are woken go on waiting: to see that, nothing needs to be written.
-        let seen = self.reading(|connection| {
+        let seen = self.reading(|connection, at| {
             let others = look::live(connection)?;
             let Some(own) = others.iter().find(|it| it.id == id && it.state == State::Queued)
             else {
@@ -147,19 +148,23 @@ impl Ledger {
             let Decision::Wait { behind } = again(own, &others, &places::graph(connection)?) else {
                 return Ok(None);
             };
-            let owners = look::owners_of(connection, &others)?;
-            let dead = |obstacle: &Obstacle| {
-                let other = others.iter().find(|it| it.id == obstacle.operation);
-                let life = other.and_then(|it| owners.get(&it.owner)).map(Owner::life);
-                !matches!(life, Some(Life::Lives | Life::Outlived))
+            let owners = look::owners_of(connection, &others, at)?;
+            let of = |obstacle: &Obstacle| {
+                let other = others.iter().find(|it| it.id == obstacle.operation)?;
+                owners.get(&other.owner)
             };
-            Ok((!behind.iter().any(dead)).then_some(behind))
+            let dead = |obstacle: &Obstacle| {
+                let life = of(obstacle).map(Owner::life);
+                !matches!(life, Some(Life::Lives | Life::Outlived | Life::Elsewhere))
+            };
+            let again = behind.iter().filter_map(|it| of(it)?.lease()).min();
+            Ok((!behind.iter().any(dead)).then_some((behind, again)))
         })?;
-        if let Some(behind) = seen {
-            return Ok(Turn::Waiting { behind, again: None });
+        if let Some((behind, again)) = seen {
+            return Ok(Turn::Waiting { behind, again });
         }
-        let turn = self.writing(|connection, now| {
-            let others = living(connection, now)?;
+        let turn = self.writing(|connection, at| {
+            let others = living(connection, at)?;
             let Some(own) = others.iter().find(|it| it.id == id && it.state == State::Queued)
             else {
                 return Ok(None);
@@ -167,12 +172,12 @@ impl Ledger {
             match again(own, &others, &places::graph(connection)?) {
                 Decision::Start { beside } => {
                     let token = next_token(connection)?;
-                    start(connection, own, token, &beside, now)?;
+                    start(connection, own, token, &beside, at.now)?;
                     Ok(Some(Turn::Started(Started { id, token, beside })))
                 }
                 Decision::Wait { behind } => {
                     let in_the_way = |it: &&Operation| behind.iter().any(|o| o.operation == it.id);
-                    let settled = |it: &Operation| it.freed.map(|freed| it.settled(freed));
+                    let settled = |it: &Operation| Some(it.settled(it.freed?).since(at.now));
                     let again = others.iter().filter(in_the_way).filter_map(settled).min();
                     Ok(Some(Turn::Waiting { behind, again }))
                 }
@@ -180,7 +185,7 @@ impl Ledger {
                 Decision::Nested { by } => {
                     let why =
                         format!("it waits for operation {}, of which it is part", by.operation);
-                    close(connection, own, State::Cancelled, None, None, Some(&why), now)?;
+                    close(connection, own, State::Cancelled, None, None, Some(&why), at.now)?;
                     Ok(None)
                 }
                 // One that waits is not refused.
@@ -244,12 +249,11 @@ fn insert(
     Ok(OperationId(id))
 }
 
-fn keep_owner(connection: &mut Db, owner: &Owner, now: Moment) -> QueryResult<()> {
+fn keep_owner(connection: &mut Db, owner: &Owner, at: &Vantage) -> QueryResult<()> {
     let known = owners::table.find(&owner.id).select(owners::id).first::<String>(connection);
     if known.optional()?.is_none() {
-        let folder = owner.file.parent().unwrap_or(Path::new("."));
-        super::reclaim::forget_owners(connection, folder)?;
-        diesel::insert_into(owners::table).values(OwnerRow::new(owner, now)).execute(connection)?;
+        super::reclaim::forget_owners(connection, at)?;
+        diesel::insert_into(owners::table).values(OwnerRow::new(owner, at)).execute(connection)?;
     }
     Ok(())
 }

@@ -37,9 +37,9 @@ impl Board {
 impl Ledger {
     /// One moment of everything, with a tally since then.
     pub(crate) fn board(&mut self, since: Timestamp) -> Result<Board, LedgerError> {
-        let mut board = self.reading(|connection| {
+        let mut board = self.reading(|connection, at| {
             let live = live(connection)?;
-            let owners = owners_of(connection, &live)?;
+            let owners = owners_of(connection, &live, at)?;
             let heard: Vec<(String, i64)> =
                 owners::table.select((owners::id, owners::heartbeat)).load(connection)?;
             let mut usual = Usual::new();
@@ -50,14 +50,13 @@ impl Ledger {
             }
             let graph = places::graph(connection)?;
             Ok(Board {
-                snapshot: Snapshot { now: Moment(0), live, owners, graph },
+                snapshot: Snapshot { now: at.now, live, owners, graph },
                 known: places::all(connection)?,
                 heard: heard.into_iter().map(|(id, at)| (id, Moment(at))).collect(),
                 usual,
                 tally: tally_of(connection, since)?,
             })
         })?;
-        board.snapshot.now = Self::now();
         let (gone, living): (Vec<Operation>, Vec<Operation>) =
             std::mem::take(&mut board.snapshot.live)
                 .into_iter()

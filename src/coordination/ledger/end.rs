@@ -53,12 +53,12 @@ impl Ledger {
         token: Token,
         ending: &Ending,
     ) -> Result<bool, LedgerError> {
-        let ended = self.writing(|connection, now| {
+        let ended = self.writing(|connection, at| {
             let others = look::live(connection)?;
             let Some(own) = others.iter().find(|it| is(it, id, token)) else { return Ok(false) };
-            let took = own.started.map(|started| now.since(started));
+            let took = own.started.map(|started| at.now.since(started));
             let note = ending.note.as_deref();
-            close(connection, own, ending.state, took, ending.exit_code, note, now)?;
+            close(connection, own, ending.state, took, ending.exit_code, note, at.now)?;
             Ok(true)
         })?;
         self.ring();
@@ -72,7 +72,7 @@ impl Ledger {
         state: State,
         why: Option<&str>,
     ) -> Result<bool, LedgerError> {
-        let gone = self.writing(|connection, now| withdraw(connection, id, state, why, now))?;
+        let gone = self.writing(|connection, at| withdraw(connection, id, state, why, at.now))?;
         self.ring();
         Ok(gone)
     }
@@ -86,13 +86,13 @@ impl Ledger {
         step: Option<(&str, Duration)>,
     ) -> Result<bool, LedgerError> {
         use operations::dsl as o;
-        let changed = self.writing(|connection, now| {
+        let changed = self.writing(|connection, at| {
             let own = o::operations.find(id.0).filter(o::token.eq(token.0));
             let own = own.filter(o::state.eq(to_word(State::Active)));
             diesel::update(own)
                 .set((
                     o::step.eq(step.map(|(what, _)| what)),
-                    o::step_until.eq(step.map(|(_, limit)| now.after(limit).0)),
+                    o::step_until.eq(step.map(|(_, limit)| at.now.after(limit).0)),
                     // What follows a step that is done is another one.
                     o::settle.eq(step.map_or(0, |(_, limit)| millis(limit))),
                 ))
@@ -135,8 +135,8 @@ impl Ledger {
         what: &str,
     ) -> Result<Change, LedgerError> {
         let text = parts_to_text(parts);
-        let change = self.writing(|connection, now| {
-            let others = living(connection, now)?;
+        let change = self.writing(|connection, at| {
+            let others = living(connection, at)?;
             let Some(own) = others.iter().find(|it| is(it, id, token)) else {
                 return Ok(Change::TakenAway);
             };
@@ -174,11 +174,11 @@ impl Ledger {
         id: OperationId,
         why: &str,
     ) -> Result<Option<Operation>, LedgerError> {
-        let found = self.writing(|connection, now| {
-            let others = living(connection, now)?;
+        let found = self.writing(|connection, at| {
+            let others = living(connection, at)?;
             let Some(own) = others.into_iter().find(|it| it.id == id) else { return Ok(None) };
             if own.state == State::Queued {
-                close(connection, &own, State::Cancelled, None, None, Some(why), now)?;
+                close(connection, &own, State::Cancelled, None, None, Some(why), at.now)?;
             } else {
                 diesel::update(operations::table.find(id.0))
                     .set(operations::cancel.eq(why))
@@ -197,11 +197,11 @@ impl Ledger {
         id: OperationId,
         why: &str,
     ) -> Result<Option<Operation>, LedgerError> {
-        let found = self.writing(|connection, now| {
+        let found = self.writing(|connection, at| {
             let others = look::live(connection)?;
             let Some(own) = others.into_iter().find(|it| it.id == id) else { return Ok(None) };
-            let took = own.started.map(|started| now.since(started));
-            close(connection, &own, State::Lost, took, None, Some(why), now)?;
+            let took = own.started.map(|started| at.now.since(started));
+            close(connection, &own, State::Lost, took, None, Some(why), at.now)?;
             Ok(Some(own))
         })?;
         self.ring();
@@ -210,9 +210,9 @@ impl Ledger {
 
     /// Says that an owner is well.
     pub(crate) fn heartbeat(&mut self, owner: &Owner) -> Result<(), LedgerError> {
-        self.writing(|connection, now| {
+        self.writing(|connection, at| {
             diesel::update(owners::table.find(&owner.id))
-                .set(owners::heartbeat.eq(now.0))
+                .set(owners::heartbeat.eq(at.now.0))
                 .execute(connection)
                 .map(drop)
         })

@@ -19,7 +19,7 @@ pub(crate) struct SeenEngine {
 impl Ledger {
     /// The engine that answered at an address last.
     pub(crate) fn engine_at(&mut self, address: &str) -> Result<Option<SeenEngine>, LedgerError> {
-        let row: Option<(String, String, String)> = self.reading(|connection| {
+        let row: Option<(String, String, String)> = self.reading(|connection, _| {
             engines::table
                 .find(address)
                 .select((engines::engine, engines::stamp, engines::learned_at))
@@ -54,12 +54,7 @@ impl Ledger {
     }
 
     /// The id of this ledger.
-    pub(crate) fn store(&mut self) -> Result<String, LedgerError> {
-        self.reading(|connection| meta::table.select(meta::store).first(connection))
-    }
-
-    /// The file of this ledger.
-    pub(crate) fn file(&self) -> &std::path::Path {
-        &self.path
+    pub(crate) fn id(&mut self) -> Result<String, LedgerError> {
+        self.reading(|connection, _| meta::table.select(meta::store).first(connection))
     }
 }

@@ -51,7 +51,10 @@ impl Gate {
                 Ok(()) => return Ok(Passed(&self.file)),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < limit => {}
                 Err(TryLockError::WouldBlock) => {
-                    return Err(LedgerError::Stuck { path: self.path.clone(), limit });
+                    return Err(LedgerError::Stuck {
+                        ledger: self.path.display().to_string(),
+                        limit,
+                    });
                 }
                 Err(TryLockError::Error(source)) => {
                     return Err(LedgerError::Folder { path: self.path.clone(), source });

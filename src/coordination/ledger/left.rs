@@ -24,13 +24,13 @@ impl Ledger {
         ending: &Ending,
     ) -> Result<bool, LedgerError> {
         use operations::dsl as o;
-        let ended = self.writing(|connection, now| {
+        let ended = self.writing(|connection, at| {
             let others = look::live(connection)?;
             let Some(own) = others.iter().find(|it| is(it, id, token)) else { return Ok(false) };
             let note = ending.note.as_deref();
-            if own.settled(now) <= now {
-                let took = own.started.map(|started| now.since(started));
-                close(connection, own, ending.state, took, ending.exit_code, note, now)?;
+            if own.settled(at.now) <= at.now {
+                let took = own.started.map(|started| at.now.since(started));
+                close(connection, own, ending.state, took, ending.exit_code, note, at.now)?;
                 return Ok(true);
             }
             let code = match ending.state {
@@ -40,7 +40,7 @@ impl Ledger {
             let cancel = (ending.state == State::Cancelled).then_some(note).flatten();
             diesel::update(o::operations.find(id.0))
                 .set((
-                    o::freed.eq(now.0),
+                    o::freed.eq(at.now.0),
                     o::exit_code.eq(code),
                     o::note.eq(note),
                     o::cancel.eq(cancel),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::rows::{OperationRow, OwnerRow, to_word};
 use super::schema::{events, operations, owners};
+use super::vantage::Vantage;
 use super::{Db, Ledger, LedgerError, places};
 use crate::coordination::dependency::Graph;
 use crate::coordination::kind::Kind;
@@ -52,33 +53,27 @@ pub(crate) struct EventLine {
 impl Ledger {
     /// One moment of everything that waits or runs.
     pub(crate) fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
-        let (live, owners, graph) = self.reading(|connection| {
+        self.reading(|connection, at| {
             let live = live(connection)?;
-            let owners = owners_of(connection, &live)?;
-            Ok((live, owners, places::graph(connection)?))
-        })?;
-        Ok(Snapshot { now: Self::now(), live, owners, graph })
-    }
-
-    /// Now, on the ledger's clock.
-    pub(crate) fn moment(&self) -> Moment {
-        Self::now()
+            let owners = owners_of(connection, &live, at)?;
+            Ok(Snapshot { now: at.now, live, owners, graph: places::graph(connection)? })
+        })
     }
 
     /// An operation, whatever became of it.
     pub(crate) fn operation(&mut self, id: OperationId) -> Result<Option<Operation>, LedgerError> {
-        let row = self.reading(|connection| {
+        let row = self.reading(|connection, _| {
             let query = operations::table.find(id.0).select(OperationRow::as_select());
             query.first(connection).optional()
         })?;
-        let path = self.path.clone();
-        row.map(|row| row.operation().map_err(|value| LedgerError::Senseless { path, value }))
+        let ledger = self.name();
+        row.map(|row| row.operation().map_err(|value| LedgerError::Senseless { ledger, value }))
             .transpose()
     }
 
     /// What happened to an operation, in order.
     pub(crate) fn history(&mut self, id: OperationId) -> Result<Vec<EventLine>, LedgerError> {
-        let rows: Vec<(String, String, Option<String>)> = self.reading(|connection| {
+        let rows: Vec<(String, String, Option<String>)> = self.reading(|connection, _| {
             events::table
                 .filter(events::operation.eq(id.0))
                 .order(events::seq)
@@ -94,7 +89,7 @@ impl Ledger {
         since: Timestamp,
         most: i64,
     ) -> Result<Vec<Operation>, LedgerError> {
-        let rows = self.reading(|connection| {
+        let rows = self.reading(|connection, _| {
             operations::table
                 .filter(operations::requested_at.ge(since.to_string()))
                 .order(operations::id.desc())
@@ -102,16 +97,16 @@ impl Ledger {
                 .select(OperationRow::as_select())
                 .load(connection)
         })?;
-        let path = self.path.clone();
+        let ledger = self.name();
         rows.into_iter()
             .map(OperationRow::operation)
             .collect::<Result<_, _>>()
-            .map_err(|value| LedgerError::Senseless { path, value })
+            .map_err(|value| LedgerError::Senseless { ledger, value })
     }
 
     /// How long operations of a kind take: in the middle of the last ones that were done.
     pub(crate) fn usual(&mut self, kind: Kind) -> Result<Duration, LedgerError> {
-        self.reading(|connection| usual_of(connection, kind))
+        self.reading(|connection, _| usual_of(connection, kind))
     }
 }
 
@@ -160,6 +155,7 @@ pub(super) fn live(connection: &mut Db) -> QueryResult<Vec<Operation>> {
 pub(super) fn owners_of(
     connection: &mut Db,
     operations: &[Operation],
+    at: &Vantage,
 ) -> QueryResult<BTreeMap<String, Owner>> {
     if operations.is_empty() {
         return Ok(BTreeMap::new());
@@ -169,5 +165,5 @@ pub(super) fn owners_of(
         .filter(owners::id.eq_any(ids))
         .select(OwnerRow::as_select())
         .load(connection)?;
-    Ok(rows.into_iter().map(OwnerRow::owner).map(|owner| (owner.id.clone(), owner)).collect())
+    Ok(rows.into_iter().map(|row| row.owner(at)).map(|owner| (owner.id.clone(), owner)).collect())
 }

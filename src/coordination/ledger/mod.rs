@@ -1,5 +1,5 @@
 //! The ledger: which operations wait, run, and ever ran, in a database that every lem of the
-//! machine opens.
+//! machine opens: a file, or a server that several machines share.
 //!
 //! 2026-11-21: one short transaction decides everything, and takes every claim or none: so nobody
 //! holds one thing while waiting for another, and no two wait for each other. Nothing else is
@@ -7,17 +7,23 @@
 //!
 //! 2026-11-21: `synchronous = NORMAL`. Killing a process loses nothing that was committed; a power
 //! cut may, and ends every owner too. The epoch of the tokens alone is flushed, once per boot.
+//!
+//! 2026-11-30: a file and a server differ in how a transaction begins ([`file`], [`server`]), in the
+//! clock, and in who tells that an owner lives ([`vantage`]); every question is asked once, of both.
 
 mod ask;
 mod board;
+mod db;
 mod end;
 mod engines;
 mod error;
+mod file;
 mod file_system;
 mod gate;
 mod left;
 mod look;
 mod past;
+mod place;
 mod places;
 mod rank;
 mod reclaim;
@@ -25,18 +31,19 @@ mod register;
 mod retention;
 mod rows;
 mod schema;
+mod server;
+mod vantage;
 mod versions;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 use uuid::Uuid;
 
-use self::error::{is_busy, of_query};
-use self::gate::Gate;
+use self::db::Mode;
+use self::file::File;
+use self::vantage::Vantage;
 use self::versions::Version;
 use super::operation::Moment;
 use super::owner;
@@ -44,29 +51,38 @@ use crate::state_dir;
 
 pub(crate) use ask::{Answer, Started, Turn};
 pub(crate) use board::Board;
+pub(super) use db::Db;
 pub(crate) use end::{Change, Ending};
 pub(crate) use engines::SeenEngine;
 pub(crate) use error::LedgerError;
 pub(crate) use left::left_as;
 pub(crate) use look::{EventLine, Snapshot, Tally};
 pub(crate) use past::Count;
+pub(crate) use place::{Place, Server, URL, USUAL_LEASE};
 pub(crate) use places::Known;
 pub(crate) use reclaim::{Fate, fate};
 
-/// The connection that the questions are asked through.
-pub(super) type Db = SqliteConnection;
-
-/// The ledger of this machine, open.
+/// A ledger, open.
 pub(crate) struct Ledger {
-    connection: Db,
-    gate: Gate,
+    db: Db,
+    store: Store,
+    /// What belongs to it and is of this machine: the owners' files, and the bell.
     folder: PathBuf,
-    path: PathBuf,
+    boot: String,
+    /// How often somebody rang whom only a server can have told.
+    heard: u64,
+}
+
+/// What it is kept in.
+#[derive(Debug)]
+enum Store {
+    File(File),
+    Server(Server),
 }
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ledger").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Ledger").field("store", &self.store).finish_non_exhaustive()
     }
 }
 
@@ -78,76 +94,90 @@ const OWNERS: &str = "owners";
 const BELL: &str = "bell";
 
 impl Ledger {
-    /// Opens the ledger of this machine, making it where there is none.
-    pub(crate) fn open() -> Result<Self, LedgerError> {
-        let variable = || PathBuf::from(state_dir::VARIABLE);
-        let folder = state_dir::of_engine("")
-            .map_err(|source| LedgerError::Folder { path: variable(), source })?;
-        Self::open_in(&folder.join(FOLDER))
+    /// Opens a ledger, making it where there is none.
+    pub(crate) fn open(place: &Place) -> Result<Self, LedgerError> {
+        match place {
+            Place::Machine => Self::open_in(&of_this_machine()?),
+            Place::Server(server) => Self::open_on(server),
+        }
     }
 
-    /// Opens the ledger of this machine, if there is one: for who only looks.
-    pub(crate) fn open_existing() -> Result<Option<Self>, LedgerError> {
-        let folder = state_dir::look(&state_dir::name("")).map(|folder| folder.join(FOLDER));
-        match folder {
-            Some(folder) if folder.join("ledger.db").is_file() => Self::open_in(&folder).map(Some),
+    /// Opens a ledger, if there is one: for who only looks.
+    pub(crate) fn open_existing(place: &Place) -> Result<Option<Self>, LedgerError> {
+        let folder = match place {
+            Place::Machine => state_dir::look(&state_dir::name("")),
+            // Whoever names a server wants one there, and it makes no difference to the machine.
+            Place::Server(server) => return Self::open_on(server).map(Some),
+        };
+        match folder.map(|folder| folder.join(FOLDER)) {
+            Some(folder) if folder.join(file::NAME).is_file() => Self::open_in(&folder).map(Some),
             _ => Ok(None),
         }
     }
 
+    /// The ledger in a file of this folder.
     pub(crate) fn open_in(folder: &Path) -> Result<Self, LedgerError> {
         let unusable = |source| LedgerError::Folder { path: folder.to_owned(), source };
         state_dir::make(&folder.join(OWNERS)).map_err(unusable)?;
-        if let Some(kind) = file_system::shared(folder) {
-            return Err(LedgerError::Shared { path: folder.to_owned(), kind });
-        }
-        let gate = Gate::open(folder).map_err(unusable)?;
-        let path = folder.join("ledger.db");
-        // `SQLite` gives what it puts beside it the same mode. What can't be made, it will say.
-        let _ = state_dir::file(&path);
-        let connection = SqliteConnection::establish(&path.to_string_lossy())
-            .map_err(|source| LedgerError::Unopened { path: path.clone(), source })?;
-        let mut ledger = Self { connection, gate, folder: folder.to_owned(), path };
+        let (file, db) = File::open(folder)?;
+        let mut ledger = Self {
+            db,
+            store: Store::File(file),
+            folder: folder.to_owned(),
+            boot: boot()?,
+            heard: 0,
+        };
         ledger.prepare()?;
         Ok(ledger)
     }
 
+    /// The ledger on a server.
+    pub(crate) fn open_on(server: &Server) -> Result<Self, LedgerError> {
+        let db = server::connect(server).map_err(|source| LedgerError::unopened(server, source))?;
+        let (store, folder) = (Store::Server(server.clone()), of_this_machine()?);
+        let mut ledger = Self { db, store, folder, boot: boot()?, heard: 0 };
+        ledger.prepare()?;
+        // Owners of two ledgers know nothing of each other.
+        let id = ledger.id()?;
+        ledger.folder.push(id);
+        let unusable = |source| LedgerError::Folder { path: ledger.folder.clone(), source };
+        state_dir::make(&ledger.owners()).map_err(unusable)?;
+        Ok(ledger)
+    }
+
     fn prepare(&mut self) -> Result<(), LedgerError> {
-        const SETTINGS: &str = "PRAGMA busy_timeout = 0; PRAGMA foreign_keys = ON;";
-        self.connection.batch_execute(SETTINGS).map_err(|source| of_query(&self.path, source))?;
-        match self.reading(versions::of)? {
-            Version::Newer => return Err(LedgerError::Newer { path: self.path.clone() }),
+        match self.reading(|db, _| versions::of(db))? {
+            Version::Newer => return Err(LedgerError::Newer { ledger: self.name() }),
             Version::Older => {
-                let path = self.path.clone();
-                let _passed = self.gate.pass()?;
-                let set =
-                    |connection: &mut Db| connection.batch_execute("PRAGMA journal_mode = WAL");
-                patiently(&path, &mut self.connection, set)?;
-                patiently(&path, &mut self.connection, |connection| {
-                    connection.immediate_transaction(versions::bring_up)
-                })?;
+                if let Store::File(file) = &self.store {
+                    file.log_ahead(&mut self.db)?;
+                }
+                self.writing(|db, _| versions::bring_up(db))?;
             }
             Version::Ours => {}
         }
         self.begin_boot()?;
-        let relax = "PRAGMA synchronous = NORMAL";
-        self.connection.batch_execute(relax).map_err(|source| of_query(&self.path, source))
+        match &self.store {
+            Store::File(file) => file.relax(&mut self.db),
+            Store::Server(_) => Ok(()),
+        }
     }
 
     /// Notes once per boot that there is a new one, on the disk: no token comes twice, whatever
-    /// a power cut takes of the grants.
+    /// a power cut takes of the grants. A server has them on its disk, and boots for nobody.
     fn begin_boot(&mut self) -> Result<(), LedgerError> {
         use schema::meta::dsl as m;
-        let unreadable =
-            |source| LedgerError::Folder { path: "/proc/sys/kernel/random/boot_id".into(), source };
-        let boot = owner::boot().map_err(unreadable)?;
+        let boot = match &self.store {
+            Store::File(_) => self.boot.clone(),
+            Store::Server(_) => String::new(),
+        };
         let known =
-            |connection: &mut Db| m::meta.select(m::boot).first::<String>(connection).optional();
+            |db: &mut Db, _: &Vantage| m::meta.select(m::boot).first::<String>(db).optional();
         if self.reading(known)?.as_ref() == Some(&boot) {
             return Ok(());
         }
-        self.writing(|connection, _| {
-            let known = m::meta.select((m::boot, m::epoch)).first::<(String, i64)>(connection);
+        self.writing(|db, _| {
+            let known = m::meta.select((m::boot, m::epoch)).first::<(String, i64)>(db);
             match known.optional()? {
                 None => diesel::insert_into(m::meta)
                     .values((
@@ -157,11 +187,11 @@ impl Ledger {
                         m::epoch.eq(1),
                         m::counter.eq(0),
                     ))
-                    .execute(connection)
+                    .execute(db)
                     .map(drop),
                 Some((last, epoch)) if last != boot => diesel::update(m::meta)
                     .set((m::boot.eq(&boot), m::epoch.eq(epoch + 1), m::counter.eq(0)))
-                    .execute(connection)
+                    .execute(db)
                     .map(drop),
                 Some(_) => Ok(()),
             }
@@ -173,50 +203,90 @@ impl Ledger {
         self.folder.join(OWNERS)
     }
 
+    /// What it is called in front of people.
+    pub(crate) fn name(&self) -> String {
+        match &self.store {
+            Store::File(file) => file.path.display().to_string(),
+            Store::Server(server) => server.to_string(),
+        }
+    }
+
+    /// The folder of what is of this machine and belongs to it.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The server that it is on, if it is.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        match &self.store {
+            Store::File(_) => None,
+            Store::Server(server) => Some(server),
+        }
+    }
+
+    /// How long an owner keeps what it has without a word; none, where the kernel tells who lives.
+    pub(crate) fn lease(&self) -> Option<Duration> {
+        self.server().map(Server::lease)
+    }
+
     /// Wakes everybody who waits.
-    pub(crate) fn ring(&self) {
+    pub(crate) fn ring(&mut self) {
         // Who waits looks again before long even if nobody hears this.
         let bell = self.owners().join(BELL);
         let _ = state_dir::file(&bell);
+        if self.server().is_some() {
+            let _ = server::ring(&mut self.db);
+        }
     }
 
-    /// The clock of the ledger: it runs on evenly, whatever is done to the wall clock, and is the
-    /// same for all processes of this boot.
-    fn now() -> Moment {
-        use nix::time::{ClockId, clock_gettime};
-        let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(std::time::Duration::from);
-        Moment(now.map_or(0, super::operation::millis))
+    /// How often somebody on another machine rang so far. Waits for nothing.
+    pub(crate) fn listen(&mut self) -> u64 {
+        if let Db::Server(server) = &mut self.db {
+            self.heard += u64::from(server::rang(server));
+        }
+        self.heard
     }
 
     /// A transaction that writes.
     fn writing<T>(
         &mut self,
-        work: impl Fn(&mut Db, Moment) -> QueryResult<T>,
+        work: impl Fn(&mut Db, &Vantage) -> QueryResult<T>,
     ) -> Result<T, LedgerError> {
-        let _passed = self.gate.pass()?;
-        patiently(&self.path, &mut self.connection, |connection| {
-            connection.immediate_transaction(|connection| work(connection, Self::now()))
-        })
+        self.transaction(Mode::Writing, work)
     }
 
     /// A transaction that reads: one moment of the ledger, whatever is written meanwhile.
-    fn reading<T>(&mut self, work: impl Fn(&mut Db) -> QueryResult<T>) -> Result<T, LedgerError> {
-        patiently(&self.path, &mut self.connection, |connection| connection.transaction(&work))
+    fn reading<T>(
+        &mut self,
+        work: impl Fn(&mut Db, &Vantage) -> QueryResult<T>,
+    ) -> Result<T, LedgerError> {
+        self.transaction(Mode::Reading, work)
+    }
+
+    fn transaction<T>(
+        &mut self,
+        mode: Mode,
+        work: impl Fn(&mut Db, &Vantage) -> QueryResult<T>,
+    ) -> Result<T, LedgerError> {
+        let (boot, owners, lease) = (self.boot.clone(), self.owners(), self.lease());
+        let mut vantage = Vantage { now: Moment(0), boot, owners, lease };
+        match &self.store {
+            Store::File(file) => file.transaction(&mut self.db, mode, &mut vantage, work),
+            Store::Server(server) => {
+                server::transaction(server, &mut self.db, mode, &mut vantage, work)
+            }
+        }
     }
 }
 
-/// Tries until nobody else has the file for a moment: who opens it first after a crash does.
-fn patiently<T>(
-    path: &Path,
-    connection: &mut Db,
-    work: impl Fn(&mut Db) -> QueryResult<T>,
-) -> Result<T, LedgerError> {
-    let begun = Instant::now();
-    loop {
-        match work(connection) {
-            Ok(done) => return Ok(done),
-            Err(error) if is_busy(&error) && begun.elapsed() < gate::LONGEST => gate::pause(),
-            Err(error) => return Err(of_query(path, error)),
-        }
-    }
+fn of_this_machine() -> Result<PathBuf, LedgerError> {
+    let variable = || PathBuf::from(state_dir::VARIABLE);
+    let folder = state_dir::of_engine("");
+    let folder = folder.map_err(|source| LedgerError::Folder { path: variable(), source })?;
+    Ok(folder.join(FOLDER))
+}
+
+fn boot() -> Result<String, LedgerError> {
+    let path = || "/proc/sys/kernel/random/boot_id".into();
+    owner::boot().map_err(|source| LedgerError::Folder { path: path(), source })
 }

@@ -26,7 +26,7 @@ impl Ledger {
     /// What was asked for since then, for numbers.
     pub(crate) fn counts(&mut self, since: Timestamp) -> Result<Vec<Count>, LedgerError> {
         type Row = (Option<String>, String, String, Option<i64>, Option<i64>);
-        let rows: Vec<Row> = self.reading(|connection| {
+        let rows: Vec<Row> = self.reading(|connection, _| {
             operations::table
                 .filter(operations::requested_at.ge(since.to_string()))
                 .select((
@@ -54,7 +54,7 @@ impl Ledger {
         const LAST: i64 = 12;
         let paths: Vec<String> =
             of.above().chain([of.clone()]).map(|it| format!("\"{it}\"")).collect();
-        let rows = self.reading(|connection| {
+        let rows = self.reading(|connection, _| {
             let mut found: Vec<OperationRow> = Vec::new();
             for path in &paths {
                 let mut pattern = path.replace('\\', "\\\\").replace('%', "\\%");
@@ -73,10 +73,10 @@ impl Ledger {
             found.dedup_by_key(|row| row.id);
             Ok(found)
         })?;
-        let path = self.path.clone();
+        let ledger = self.name();
         rows.into_iter()
             .map(OperationRow::operation)
             .collect::<Result<_, _>>()
-            .map_err(|value| LedgerError::Senseless { path, value })
+            .map_err(|value| LedgerError::Senseless { ledger, value })
     }
 }

@@ -44,7 +44,7 @@ impl Ledger {
 
     /// Every container that is known.
     pub(crate) fn known(&mut self) -> Result<Vec<Known>, LedgerError> {
-        self.reading(all)
+        self.reading(|connection, _| all(connection))
     }
 }
 

@@ -13,7 +13,7 @@ impl Ledger {
     /// Takes back what the dead had, for who waits for the end of one of their operations: nobody
     /// else may come to note it.
     pub(crate) fn reclaim(&mut self) -> Result<(), LedgerError> {
-        self.writing(|connection, now| living(connection, now).map(drop))
+        self.writing(|connection, at| living(connection, at).map(drop))
     }
 
     /// Gives one that waits another priority, as if it had been asked for with it. The operation
@@ -23,8 +23,8 @@ impl Ledger {
         id: OperationId,
         priority: Priority,
     ) -> Result<Option<Operation>, LedgerError> {
-        let found = self.writing(|connection, now| {
-            let others = living(connection, now)?;
+        let found = self.writing(|connection, at| {
+            let others = living(connection, at)?;
             let Some(own) = others.into_iter().find(|it| it.id == id) else { return Ok(None) };
             if own.state == State::Queued {
                 diesel::update(operations::table.find(id.0))

@@ -5,28 +5,28 @@
 //! the note. What was interrupted is `lost`, and is not done again by itself.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::left::left_as;
 use super::schema::{operations, owners};
+use super::vantage::Vantage;
 use super::{Db, look, rows};
 use crate::coordination::operation::{Moment, Operation, State};
 use crate::coordination::owner::{self, Life, Owner};
 
 /// The operations that wait or run, after those of the dead were taken back.
-pub(super) fn living(connection: &mut Db, now: Moment) -> QueryResult<Vec<Operation>> {
+pub(super) fn living(connection: &mut Db, at: &Vantage) -> QueryResult<Vec<Operation>> {
     let all = look::live(connection)?;
-    let owners = look::owners_of(connection, &all)?;
+    let owners = look::owners_of(connection, &all, at)?;
     let lives: BTreeMap<&str, Life> =
         owners.iter().map(|(id, owner)| (id.as_str(), owner.life())).collect();
     let mut living = Vec::with_capacity(all.len());
     let mut lost = BTreeMap::new();
     for mut operation in all {
         let life = lives.get(operation.owner.as_str()).copied().unwrap_or(Life::Dead);
-        match fate(&operation, life, now) {
+        match fate(&operation, life, at.now) {
             Fate::Lives => living.push(operation),
             Fate::Settles { freed } => {
                 if operation.freed.is_none() {
@@ -39,7 +39,7 @@ pub(super) fn living(connection: &mut Db, now: Moment) -> QueryResult<Vec<Operat
                 living.push(operation);
             }
             Fate::Lost { why } => {
-                lose(connection, &operation, now, &why)?;
+                lose(connection, &operation, at.now, &why)?;
                 lost.insert(operation.id, operation.parent);
             }
         }
@@ -69,10 +69,9 @@ pub(crate) enum Fate {
 pub(crate) fn fate(operation: &Operation, life: Life, now: Moment) -> Fate {
     let lost = |why: &str| Fate::Lost { why: format!("{} {why}", operation.who) };
     match (life, operation.state) {
-        (Life::Lives | Life::Outlived, _) => Fate::Lives,
-        // Its clock was another one, and its engine was started anew too. What another machine has
-        // to say is not in a file of this one: it was copied, or the machine got another name.
-        (Life::OfAnotherBoot | Life::Elsewhere, _) => lost("ended with the machine"),
+        (Life::Lives | Life::Outlived | Life::Elsewhere, _) => Fate::Lives,
+        // Its clock was another one, and its engine was started anew too.
+        (Life::OfAnotherBoot, _) => lost("ended with the machine"),
         (Life::Dead, State::Active) => {
             let freed = operation.freed.unwrap_or(now);
             if now < operation.settled(freed) { Fate::Settles { freed } } else { lost("died") }
@@ -90,7 +89,7 @@ fn lose(connection: &mut Db, operation: &Operation, now: Moment, why: &str) -> Q
 }
 
 /// Forgets owners that have nothing any more and don't live.
-pub(super) fn forget_owners(connection: &mut Db, folder: &Path) -> QueryResult<()> {
+pub(super) fn forget_owners(connection: &mut Db, at: &Vantage) -> QueryResult<()> {
     let with_operations = operations::table
         .filter(
             operations::state.eq_any([rows::to_word(State::Queued), rows::to_word(State::Active)]),
@@ -100,14 +99,14 @@ pub(super) fn forget_owners(connection: &mut Db, folder: &Path) -> QueryResult<(
         .filter(owners::id.ne_all(with_operations))
         .select(rows::OwnerRow::as_select())
         .load(connection)?;
-    for owner in idle.into_iter().map(rows::OwnerRow::owner) {
-        if !matches!(owner.life(), Life::Lives | Life::Outlived) {
+    for owner in idle.into_iter().map(|row| row.owner(at)) {
+        if !matches!(owner.life(), Life::Lives | Life::Outlived | Life::Elsewhere) {
             diesel::delete(owners::table.find(&owner.id)).execute(connection)?;
             remove_file(&owner);
         }
     }
     let known: Vec<String> = owners::table.select(owners::id).load(connection)?;
-    owner::sweep(folder, &known);
+    owner::sweep(&at.owners, &known);
     Ok(())
 }
 

@@ -105,7 +105,7 @@ mod tests {
     /// Operations and events that are there.
     fn left(ledger: &mut Ledger) -> (i64, i64) {
         ledger
-            .reading(|connection| {
+            .reading(|connection, _| {
                 Ok((
                     operations::table.count().get_result(connection)?,
                     events::table.count().get_result(connection)?,

@@ -1,5 +1,6 @@
 //! Operations and owners as rows.
 
+use std::path::Path;
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -8,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{operations, owners};
+use super::vantage::Vantage;
 use crate::coordination::operation::{
     Moment, Operation, OperationId, State, Step, Token, Wish, millis,
 };
@@ -134,10 +136,13 @@ pub(super) struct OwnerRow {
     pub who: String,
     /// When it last said that it is well, on the ledger's clock.
     pub heartbeat: i64,
+    /// How long that counts where nothing else tells whether it lives, in milliseconds; 0: not at
+    /// all.
+    pub lease: i64,
 }
 
 impl OwnerRow {
-    pub(super) fn new(owner: &Owner, now: Moment) -> Self {
+    pub(super) fn new(owner: &Owner, at: &Vantage) -> Self {
         Self {
             id: owner.id.clone(),
             host: owner.host.clone(),
@@ -147,11 +152,15 @@ impl OwnerRow {
             namespace: owner.namespace.cast_signed(),
             file: owner.file.to_string_lossy().into_owned(),
             who: owner.who.clone(),
-            heartbeat: now.0,
+            heartbeat: at.now.0,
+            lease: at.lease.map_or(0, millis),
         }
     }
 
-    pub(super) fn owner(self) -> Owner {
+    /// The owner, as it is seen from there.
+    pub(super) fn owner(self, at: &Vantage) -> Owner {
+        let file = at.file(Path::new(&self.file));
+        let sign = at.sign(&self.boot, &file, Moment(self.heartbeat), duration(self.lease));
         Owner {
             id: self.id,
             host: self.host,
@@ -159,8 +168,9 @@ impl OwnerRow {
             pid: u32::try_from(self.pid).unwrap_or(0),
             pid_start: self.pid_start.cast_unsigned(),
             namespace: self.namespace.cast_unsigned(),
-            file: self.file.into(),
+            file,
             who: self.who,
+            sign,
         }
     }
 }

@@ -21,6 +21,7 @@ diesel::table! {
         file -> Text,
         who -> Text,
         heartbeat -> BigInt,
+        lease -> BigInt,
     }
 }
 

@@ -1,93 +1,20 @@
-//! The versions of the ledger: how an empty file becomes the first, and each one the next.
+//! The versions of the ledger: how an empty one becomes the first, and each one the next.
 //!
-//! A step is never edited once a lem has written files with it: it only ever gets a successor.
+//! A step is never edited once a lem has written ledgers with it: it only ever gets a successor.
 
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
-use diesel::sqlite::SqliteConnection;
+use diesel::sql_types::{BigInt, Nullable, Text};
 
-/// The steps in order. A file whose `PRAGMA user_version` is n has had the first n.
-const STEPS: [&str; 1] = ["
-CREATE TABLE meta (
-    id INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
-    store TEXT NOT NULL,
-    boot TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
-    counter INTEGER NOT NULL
-) STRICT;
-CREATE TABLE owners (
-    id TEXT PRIMARY KEY NOT NULL,
-    host TEXT NOT NULL,
-    boot TEXT NOT NULL,
-    pid INTEGER NOT NULL,
-    pid_start INTEGER NOT NULL,
-    namespace INTEGER NOT NULL,
-    file TEXT NOT NULL,
-    who TEXT NOT NULL,
-    heartbeat INTEGER NOT NULL
-) STRICT;
-CREATE TABLE operations (
-    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    state TEXT NOT NULL,
-    kind TEXT,
-    parts TEXT NOT NULL,
-    what TEXT NOT NULL,
-    command TEXT,
-    agent TEXT NOT NULL,
-    reason TEXT,
-    priority INTEGER NOT NULL,
-    rank INTEGER NOT NULL,
-    project TEXT NOT NULL,
-    on_conflict TEXT NOT NULL,
-    over_shared INTEGER NOT NULL,
-    parent INTEGER,
-    requested_at TEXT NOT NULL,
-    started_at TEXT,
-    ended_at TEXT,
-    queued INTEGER NOT NULL,
-    started INTEGER,
-    took INTEGER,
-    waited INTEGER,
-    expect INTEGER,
-    limit_ms INTEGER,
-    owner TEXT NOT NULL,
-    who TEXT NOT NULL,
-    token INTEGER,
-    step TEXT,
-    step_until INTEGER,
-    settle INTEGER NOT NULL,
-    freed INTEGER,
-    cancel TEXT,
-    exit_code INTEGER,
-    note TEXT
-) STRICT;
-CREATE INDEX operations_that_live ON operations (rank, id) WHERE state IN ('queued', 'active');
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY NOT NULL,
-    operation INTEGER NOT NULL REFERENCES operations (id) ON DELETE CASCADE,
-    at TEXT NOT NULL,
-    what TEXT NOT NULL,
-    detail TEXT
-) STRICT;
-CREATE INDEX events_of ON events (operation);
-CREATE TABLE containers (
-    resource TEXT PRIMARY KEY NOT NULL,
-    names TEXT NOT NULL,
-    ports TEXT NOT NULL,
-    needs TEXT,
-    source TEXT NOT NULL,
-    learned_at TEXT NOT NULL
-) STRICT;
-CREATE TABLE engines (
-    endpoint TEXT PRIMARY KEY NOT NULL,
-    stamp TEXT NOT NULL,
-    engine TEXT NOT NULL,
-    learned_at TEXT NOT NULL
-) STRICT;
-"];
+use super::Db;
 
-/// How the version of a file compares with this program's.
+/// The steps of a file, in order. One whose `PRAGMA user_version` is n has had the first n.
+const OF_A_FILE: [&str; 2] = [include_str!("steps/file-1.sql"), include_str!("steps/file-2.sql")];
+/// The steps of a server, which counts them in a table.
+const OF_A_SERVER: [&str; 1] = [include_str!("steps/server-1.sql")];
+
+/// How the version of a ledger compares with this program's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     Ours,
@@ -95,76 +22,100 @@ pub(super) enum Version {
     Newer,
 }
 
-/// The version of the file.
-pub(super) fn of(connection: &mut SqliteConnection) -> QueryResult<Version> {
-    Ok(match steps_had(connection)?.cmp(&STEPS.len()) {
+fn steps_of(db: &Db) -> &'static [&'static str] {
+    match db {
+        Db::File(_) => &OF_A_FILE,
+        Db::Server(_) => &OF_A_SERVER,
+    }
+}
+
+/// The version of a ledger.
+pub(super) fn of(db: &mut Db) -> QueryResult<Version> {
+    Ok(match steps_had(db)?.cmp(&steps_of(db).len()) {
         std::cmp::Ordering::Less => Version::Older,
         std::cmp::Ordering::Equal => Version::Ours,
         std::cmp::Ordering::Greater => Version::Newer,
     })
 }
 
-fn steps_had(connection: &mut SqliteConnection) -> QueryResult<usize> {
-    let version: i64 = diesel::select(diesel::dsl::sql::<BigInt>(
-        "(SELECT user_version FROM pragma_user_version)",
-    ))
-    .get_result(connection)?;
-    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+fn steps_had(db: &mut Db) -> QueryResult<usize> {
+    let number = match db {
+        Db::File(_) => sql::<BigInt>("(SELECT user_version FROM pragma_user_version)"),
+        Db::Server(_) => {
+            let table = sql::<Nullable<Text>>("to_regclass('lem.version')::text");
+            if diesel::select(table).get_result::<Option<String>>(db)?.is_none() {
+                return Ok(0);
+            }
+            sql::<BigInt>("(SELECT steps FROM lem.version)")
+        }
+    };
+    let number: i64 = diesel::select(number).get_result(db)?;
+    Ok(usize::try_from(number).unwrap_or(usize::MAX))
 }
 
-/// Brings the file to the newest version, within the caller's transaction.
-pub(super) fn bring_up(connection: &mut SqliteConnection) -> QueryResult<()> {
-    bring_up_by(&STEPS, connection)
+/// Brings a ledger to the newest version, within the caller's transaction.
+pub(super) fn bring_up(db: &mut Db) -> QueryResult<()> {
+    bring_up_by(steps_of(db), db)
 }
 
-fn bring_up_by(steps: &[&str], connection: &mut SqliteConnection) -> QueryResult<()> {
-    for (number, step) in steps.iter().enumerate().skip(steps_had(connection)?) {
-        connection.batch_execute(step)?;
-        connection.batch_execute(&format!("PRAGMA user_version = {}", number + 1))?;
+fn bring_up_by(steps: &[&str], db: &mut Db) -> QueryResult<()> {
+    for (number, step) in steps.iter().enumerate().skip(steps_had(db)?) {
+        db.batch_execute(step)?;
+        let number = number + 1;
+        db.batch_execute(&match db {
+            Db::File(_) => format!("PRAGMA user_version = {number}"),
+            Db::Server(_) => format!("UPDATE version SET steps = {number}"),
+        })?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use diesel::sqlite::SqliteConnection;
+
     use super::*;
+    use crate::coordination::ledger::db::Mode;
 
     const ONE: &str = "CREATE TABLE a (n INTEGER) STRICT; INSERT INTO a VALUES (1);";
     const TWO: &str = "ALTER TABLE a ADD COLUMN m INTEGER; UPDATE a SET m = n + 1;";
 
-    fn all(connection: &mut SqliteConnection) -> (usize, i64) {
+    fn empty() -> Db {
+        Db::File(SqliteConnection::establish(":memory:").unwrap())
+    }
+
+    fn all(db: &mut Db) -> (usize, i64) {
         let sum = diesel::dsl::sql::<BigInt>("(SELECT sum(n + m) FROM a)");
-        (steps_had(connection).unwrap(), diesel::select(sum).get_result(connection).unwrap())
+        (steps_had(db).unwrap(), diesel::select(sum).get_result(db).unwrap())
     }
 
     #[test]
     fn a_file_gets_the_steps_that_it_has_not_had_whenever_it_was_made() {
-        let mut old = SqliteConnection::establish(":memory:").unwrap();
+        let mut old = empty();
         bring_up_by(&[ONE], &mut old).unwrap();
         bring_up_by(&[ONE, TWO], &mut old).unwrap();
         bring_up_by(&[ONE, TWO], &mut old).unwrap();
-        let mut new = SqliteConnection::establish(":memory:").unwrap();
+        let mut new = empty();
         bring_up_by(&[ONE, TWO], &mut new).unwrap();
         assert_eq!((all(&mut old), all(&mut new)), ((2, 3), (2, 3)));
     }
 
     #[test]
     fn a_step_that_fails_leaves_the_file_as_it_was() {
-        let mut file = SqliteConnection::establish(":memory:").unwrap();
+        let mut file = empty();
         bring_up_by(&[ONE, TWO], &mut file).unwrap();
         let broken = [ONE, TWO, "DELETE FROM a; CREATE TABLE a (n INTEGER);"];
-        let bring_up = |file: &mut SqliteConnection| bring_up_by(&broken, file);
-        file.immediate_transaction(bring_up).unwrap_err();
+        file.transact(Mode::Writing, |file| bring_up_by(&broken, file)).unwrap_err();
         assert_eq!(all(&mut file), (2, 3));
     }
 
     #[test]
     fn the_ledger_of_a_newer_lem_is_left_alone() {
-        let mut file = SqliteConnection::establish(":memory:").unwrap();
+        let mut file = empty();
         assert_eq!(of(&mut file).unwrap(), Version::Older);
         bring_up(&mut file).unwrap();
         assert_eq!(of(&mut file).unwrap(), Version::Ours);
-        file.batch_execute(&format!("PRAGMA user_version = {}", STEPS.len() + 1)).unwrap();
+        file.batch_execute(&format!("PRAGMA user_version = {}", OF_A_FILE.len() + 1)).unwrap();
         assert_eq!(of(&mut file).unwrap(), Version::Newer);
     }
 }

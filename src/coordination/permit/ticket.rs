@@ -7,13 +7,13 @@ use rand::RngExt;
 use tokio::time::sleep;
 
 use super::met::{met, met_in_queue};
-use super::{LOOK, Patience, Permit, Waiting, open_ear};
+use super::{LOOK, Patience, Permit, Waiting};
 use crate::cancel::Cancel;
 use crate::coordination::admission::Obstacle;
 use crate::coordination::agent::Agent;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::ledger::Turn;
-use crate::coordination::operation::{Moment, Operation, OperationId, State};
+use crate::coordination::operation::{Operation, OperationId, State};
 
 /// How long somebody waits, and what ends it before.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub(super) struct Until<'a> {
 /// What became of the question for its turn, with what has to be given back.
 enum Its {
     Turn(Permit),
-    NotYet(Vec<Obstacle>, Option<Moment>),
+    NotYet(Vec<Obstacle>, Option<Duration>),
     Over(Box<Operation>),
     Gone,
 }
@@ -50,7 +50,7 @@ impl Ticket {
         until: Until<'_>,
         waiting: &mut (dyn FnMut(&Waiting) + Send),
     ) -> Result<Permit, CoordinationError> {
-        let ear = open_ear(&self.agent).await?;
+        let ear = self.agent.ear();
         let mut told: Option<OperationId> = None;
         // What ended before there was an ear for it is asked about at once.
         let mut again = Some(Duration::ZERO);
@@ -80,16 +80,15 @@ impl Ticket {
                     return Err(CoordinationError::Cancelled { signal });
                 }
             }
-            let (its, now) = self.ask().await?;
-            match its {
+            match self.ask().await? {
                 Its::Turn(permit) => {
                     self.is_over = true;
                     return Ok(permit);
                 }
-                Its::NotYet(those, by) => {
+                Its::NotYet(those, after) => {
                     const A_BIT: Duration = Duration::from_millis(2);
                     behind = those;
-                    again = by.map(|by| by.since(now).saturating_add(A_BIT));
+                    again = after.map(|after| after.saturating_add(A_BIT));
                 }
                 Its::Over(operation) => {
                     self.is_over = true;
@@ -103,16 +102,15 @@ impl Ticket {
         }
     }
 
-    async fn ask(&self) -> Result<(Its, Moment), CoordinationError> {
+    async fn ask(&self) -> Result<Its, CoordinationError> {
         let (id, agent) = (self.id, Arc::clone(&self.agent));
         let asking = self.agent.call(move |ledger, _| {
-            let its = match ledger.turn(id)? {
+            Ok(match ledger.turn(id)? {
                 Turn::Started(started) => Its::Turn(Permit::of(agent, started)),
                 Turn::Waiting { behind, again } => Its::NotYet(behind, again),
                 Turn::Over(operation) => Its::Over(operation),
                 Turn::Gone => Its::Gone,
-            };
-            Ok((its, ledger.moment()))
+            })
         });
         asking.await
     }

@@ -1,0 +1,94 @@
+//! A ledger in a file of this machine.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::db::{Db, Mode};
+use super::error::{LedgerError, is_busy, of_query};
+use super::file_system;
+use super::gate::{self, Gate};
+use super::vantage::Vantage;
+use crate::coordination::operation::{Moment, millis};
+use crate::state_dir;
+
+/// Its name.
+pub(super) const NAME: &str = "ledger.db";
+
+/// The file, with the gate before it.
+#[derive(Debug)]
+pub(super) struct File {
+    gate: Gate,
+    pub path: PathBuf,
+}
+
+impl File {
+    /// Opens the file in a folder, and makes it where there is none.
+    pub(super) fn open(folder: &Path) -> Result<(Self, Db), LedgerError> {
+        const SETTINGS: &str = "PRAGMA busy_timeout = 0; PRAGMA foreign_keys = ON;";
+        if let Some(kind) = file_system::shared(folder) {
+            return Err(LedgerError::Shared { path: folder.to_owned(), kind });
+        }
+        let unusable = |source| LedgerError::Folder { path: folder.to_owned(), source };
+        let file = Self { gate: Gate::open(folder).map_err(unusable)?, path: folder.join(NAME) };
+        // `SQLite` gives what it puts beside it the same mode. What can't be made, it will say.
+        let _ = state_dir::file(&file.path);
+        let connection = SqliteConnection::establish(&file.path.to_string_lossy());
+        let mut db = Db::File(
+            connection.map_err(|source| LedgerError::unopened(&file.path.display(), source))?,
+        );
+        db.batch_execute(SETTINGS).map_err(|source| of_query(&file.path, source))?;
+        Ok((file, db))
+    }
+
+    /// Has readers and a writer not wait for each other.
+    pub(super) fn log_ahead(&self, db: &mut Db) -> Result<(), LedgerError> {
+        let _passed = self.gate.pass()?;
+        self.patiently(|| db.batch_execute("PRAGMA journal_mode = WAL"))
+    }
+
+    /// Has a transaction not wait for the disk.
+    pub(super) fn relax(&self, db: &mut Db) -> Result<(), LedgerError> {
+        let relaxed = db.batch_execute("PRAGMA synchronous = NORMAL");
+        relaxed.map_err(|source| of_query(&self.path, source))
+    }
+
+    pub(super) fn transaction<T>(
+        &self,
+        db: &mut Db,
+        mode: Mode,
+        vantage: &mut Vantage,
+        work: impl Fn(&mut Db, &Vantage) -> QueryResult<T>,
+    ) -> Result<T, LedgerError> {
+        let _passed = (mode == Mode::Writing).then(|| self.gate.pass()).transpose()?;
+        self.patiently(|| {
+            db.transact(mode, |db| {
+                vantage.now = now();
+                work(db, vantage)
+            })
+        })
+    }
+
+    /// Tries until nobody else has the file for a moment: who opens it first after a crash does.
+    fn patiently<T>(&self, mut work: impl FnMut() -> QueryResult<T>) -> Result<T, LedgerError> {
+        let begun = Instant::now();
+        loop {
+            match work() {
+                Ok(done) => return Ok(done),
+                Err(error) if is_busy(&error) && begun.elapsed() < gate::LONGEST => gate::pause(),
+                Err(error) => return Err(of_query(&self.path, error)),
+            }
+        }
+    }
+}
+
+/// The clock of the ledger: it runs on evenly, whatever is done to the wall clock, and is the
+/// same for all processes of this boot.
+fn now() -> Moment {
+    use nix::time::{ClockId, clock_gettime};
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
+    Moment(now.map_or(0, millis))
+}
