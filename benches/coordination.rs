@@ -1,6 +1,7 @@
 //! What the ledger of operations takes: how many operations begin and end in a second when many
 //! processes ask at once, and how fairly; how soon one that waits begins; what a hundred that wait
 //! cost; and what `lem op` adds to a command, beside what flock(1) adds in the same run.
+//! `LEM_BENCH_LEDGER` names a database that is measured in the place of files.
 //!
 //! Nothing here fails because of a number: a goal is a text beside it. That no two had the same at
 //! once is checked, and fails.
@@ -34,7 +35,8 @@ fn main() {
     {
         return worker::work(rest);
     }
-    println!("{}\n", facts());
+    let server = std::env::var(lem::bench::SERVER).map_or_else(|_| "", |_| ", on a server");
+    println!("{}{server}\n", facts());
     crowd::measure(&[1, 2, 8, 32], Duration::from_secs(4));
     turns::measure(&[2, 8, 32]);
     idle::measure(100, Duration::from_secs(10));

@@ -34,6 +34,8 @@ mod places;
 mod queue;
 #[path = "coordination/seed.rs"]
 mod seed;
+#[path = "coordination/server.rs"]
+mod server;
 #[path = "coordination/store.rs"]
 mod store;
 #[path = "coordination/watch.rs"]

@@ -13,9 +13,10 @@ use super::{exit, ledger, render, traces};
 use crate::campaign::error::CampaignError;
 use crate::campaign::tenure::{self, claims};
 use crate::cancel::Cancel;
+use crate::coordination::asking;
 use crate::coordination::error::{CoordinationError, Met};
 use crate::coordination::kind::Kind;
-use crate::coordination::ledger::{Ending, Ledger, LedgerError, Snapshot};
+use crate::coordination::ledger::{Ending, Snapshot};
 use crate::coordination::operation::{OnConflict, Priority, Wish};
 use crate::coordination::part::{Act, Part};
 use crate::coordination::permit::{Patience, Permit};
@@ -278,13 +279,8 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     async fn look(engine: &'a Engine) -> Result<Self, CampaignError> {
         let place = ledger::place().map_err(CoordinationError::from)?;
-        let looking = tokio::task::spawn_blocking(move || {
-            Ledger::open_existing(&place)?.map(|mut ledger| ledger.snapshot()).transpose()
-        });
-        let looked = looking.await.map_err(std::io::Error::other);
-        let failed = |source| LedgerError::Folder { path: "the ledger's thread".into(), source };
-        let ledger = looked.map_err(failed).and_then(|looked| looked);
-        Ok(Self { engine, ledger: ledger.map_err(CoordinationError::from)? })
+        let ledger = asking::look(place).await.map_err(CoordinationError::from)?;
+        Ok(Self { engine, ledger })
     }
 
     /// The living lem that uses a project.

@@ -1,10 +1,10 @@
 //! Who asks for operations: this process, with the ledger open and a name that people know.
 
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::asking;
 use super::ear::Ear;
 use super::error::CoordinationError;
 use super::ledger::{Ledger, LedgerError, Place, URL};
@@ -54,16 +54,16 @@ impl Agent {
 
     /// One whose ledger is in this folder.
     #[cfg(test)]
-    pub(crate) async fn in_folder(name: &str, folder: &std::path::Path) -> Arc<Self> {
+    pub(crate) async fn in_folder(name: &str, folder: &Path) -> Arc<Self> {
         let folder = folder.to_owned();
         Self::with(name.to_owned(), move || Ledger::open_in(&folder)).await.unwrap()
     }
 
-    async fn with(
+    pub(super) async fn with(
         name: String,
         open: impl FnOnce() -> Result<Ledger, LedgerError> + Send + 'static,
     ) -> Result<Arc<Self>, CoordinationError> {
-        let opening = tokio::task::spawn_blocking(move || {
+        let opening = asking::ask(move || {
             let mut ledger = open()?;
             // What can't be forgotten now is forgotten tomorrow.
             let _ = ledger.tidy();
@@ -76,7 +76,7 @@ impl Agent {
             let ledger = Arc::new(Mutex::new(ledger));
             Ok::<_, LedgerError>(Self { ledger, own, name, parent, trust, url })
         });
-        let agent = Arc::new(opening.await.map_err(io::Error::other).map_err(thread_died)??);
+        let agent = Arc::new(opening.await?);
         let (weak, pace) = (Arc::downgrade(&agent), agent.trust.as_ref().map(Trust::pace));
         tokio::spawn(async move {
             loop {
@@ -91,16 +91,6 @@ impl Agent {
             }
         });
         Ok(agent)
-    }
-
-    /// One whose ledger is in this folder.
-    #[cfg(any(test, feature = "bench"))]
-    pub(crate) async fn open_in(
-        name: &str,
-        folder: &std::path::Path,
-    ) -> Result<Arc<Self>, CoordinationError> {
-        let folder = folder.to_owned();
-        Self::with(name.to_owned(), move || Ledger::open_in(&folder)).await
     }
 
     /// As others read it.
@@ -145,8 +135,7 @@ impl Agent {
         F: FnOnce(&mut Ledger, &Owner) -> Result<T, LedgerError> + Send + 'static,
     {
         let agent = Arc::clone(self);
-        let asking = tokio::task::spawn_blocking(move || agent.call_blocking(ask));
-        asking.await.map_err(io::Error::other).map_err(thread_died)?
+        Ok(asking::ask(move || agent.ask(ask)).await?)
     }
 
     /// The same, on this thread.
@@ -154,8 +143,15 @@ impl Agent {
     where
         F: FnOnce(&mut Ledger, &Owner) -> Result<T, LedgerError>,
     {
+        Ok(self.ask(ask)?)
+    }
+
+    fn ask<T>(
+        &self,
+        ask: impl FnOnce(&mut Ledger, &Owner) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(ask(&mut ledger, &self.own.owner)?)
+        ask(&mut ledger, &self.own.owner)
     }
 }
 
@@ -165,10 +161,6 @@ impl Drop for Agent {
         // Left behind, it would be found dead and forgotten.
         let _ = ledger.leave(&self.own.owner);
     }
-}
-
-fn thread_died(source: io::Error) -> LedgerError {
-    LedgerError::Folder { path: "the ledger's thread".into(), source }
 }
 
 /// The operation that this process is run by, if the ledger has it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::agent::Agent;
 use super::kind::Kind;
-use super::ledger::{Answer, Ending, Ledger};
+use super::ledger::{Answer, Ending, Ledger, LedgerError, Server};
 use super::operation::{OnConflict, OperationId, Priority, Token, Wish};
 use super::owner::Own;
 use super::part::{Act, Part};
@@ -35,7 +35,7 @@ impl Contender {
     /// # Errors
     /// It can't be used.
     pub fn open(folder: &Path) -> Outcome<Self> {
-        let ledger = Ledger::open_in(folder)?;
+        let ledger = open(folder)?;
         let own = Own::new(&ledger.owners())?;
         Ok(Self { ledger, own })
     }
@@ -77,7 +77,8 @@ pub fn take_turns(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (_raise, cancel) = cancel::pair();
-        let agent = Agent::open_in(agent, folder).await?;
+        let folder = folder.to_owned();
+        let agent = Agent::with(agent.to_owned(), move || open(&folder)).await?;
         for _ in 0..rounds {
             let wish = restart(name, agent.name());
             let mut told = |_: &_| waits();
@@ -87,6 +88,16 @@ pub fn take_turns(
         }
         Ok(())
     })
+}
+
+/// A server to be measured in the place of a file: the URL of a database.
+pub const SERVER: &str = "LEM_BENCH_LEDGER";
+
+fn open(folder: &Path) -> Result<Ledger, LedgerError> {
+    match std::env::var(SERVER) {
+        Ok(url) => Ledger::open_on(&Server::new(&url, None)?, folder.to_owned()),
+        Err(_) => Ledger::open_in(folder),
+    }
 }
 
 fn restart(name: &str, agent: &str) -> Wish {

@@ -8,6 +8,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod agent;
+pub(crate) mod asking;
 #[cfg(feature = "bench")]
 pub mod bench;
 pub(crate) mod claim;

@@ -18,8 +18,9 @@ use super::registry::{self, Budget, Registry};
 use super::service::{Kind, Service};
 use crate::cancel::{Cancel, Raise};
 use crate::coordination::agent::{self, Agent, name_of};
+use crate::coordination::asking;
 use crate::coordination::error::CoordinationError;
-use crate::coordination::ledger::{Ledger, Place};
+use crate::coordination::ledger::Place;
 use crate::coordination::operation::{OperationId, Priority};
 use crate::coordination::resource::Resource;
 use crate::engine::life::Life;
@@ -165,16 +166,7 @@ impl Machine {
         if let Some(agent) = self.agent.get() {
             return agent.call(|ledger, _| ledger.snapshot()).await.map(|it| Others::new(Some(it)));
         }
-        let place = self.ledger.clone();
-        let looking = tokio::task::spawn_blocking(move || {
-            let ledger = Ledger::open_existing(&place)?;
-            ledger.map(|mut ledger| ledger.snapshot()).transpose()
-        });
-        match looking.await {
-            Ok(snapshot) => Ok(Others::new(snapshot?)),
-            // The runtime ends.
-            Err(_) => Ok(Others::default()),
-        }
+        Ok(Others::new(asking::look(self.ledger.clone()).await?))
     }
 }
 

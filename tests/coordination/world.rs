@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::postgres::Postgres;
 use crate::support::{Ended, Running, Scene, eventually};
 
 /// Longer than anything here takes on a busy machine.
@@ -15,7 +16,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Lems that share a ledger.
 pub(crate) struct World {
     pub(crate) scene: Scene,
+    _server: Option<Postgres>,
 }
+
+/// `postgres`: the ledgers of these tests are on a server each, and not in files.
+const LEDGER: &str = "LEM_TEST_LEDGER";
 
 /// An operation whose command runs until it is let go.
 pub(crate) struct Held {
@@ -31,12 +36,26 @@ impl World {
     /// Names that nobody knows more of. There is no engine: on a real one somebody else may have a
     /// container of that name.
     pub(crate) fn of_names() -> Self {
-        Self { scene: Scene::without_engine() }
+        Self::with_ledger(Scene::without_engine())
     }
 
     /// With containers of an engine.
     pub(crate) fn of_containers() -> Self {
-        Self { scene: Scene::new() }
+        Self::with_ledger(Scene::new())
+    }
+
+    /// Names that nobody knows more of, and a ledger in a file whatever else is tested.
+    pub(crate) fn of_names_in_a_file() -> Self {
+        Self { scene: Scene::without_engine(), _server: None }
+    }
+
+    fn with_ledger(mut scene: Scene) -> Self {
+        let is_on_server = std::env::var_os(LEDGER).is_some_and(|it| it == "postgres");
+        let server = is_on_server.then(Postgres::start);
+        if let Some(server) = &server {
+            scene.set("LEM_COORDINATION_URL", &server.database("ledger"));
+        }
+        Self { scene, _server: server }
     }
 
     pub(crate) fn lem(&self, words: &[&str]) -> Ended {

@@ -14,6 +14,7 @@ pub(crate) mod engine;
 pub(crate) mod fixture;
 pub(crate) mod gpu;
 pub(crate) mod images;
+pub(crate) mod postgres;
 pub(crate) mod processes;
 pub(crate) mod proxy;
 pub(crate) mod running;

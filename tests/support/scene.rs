@@ -1,5 +1,6 @@
 //! A place of its own for every test: a folder, a Compose project, `lem` with nobody's settings.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,6 +38,8 @@ pub(crate) struct Scene {
     shell: OnceLock<&'static str>,
     /// The engine that its lems use, if it is not everyone's.
     host: Option<String>,
+    /// What else its lems have in their environment.
+    variables: BTreeMap<&'static str, String>,
 }
 
 impl Scene {
@@ -70,6 +73,7 @@ impl Scene {
             in_containers: false,
             shell: OnceLock::new(),
             host: None,
+            variables: BTreeMap::new(),
         };
         // Pauses are for hardware.
         scene.write(
@@ -85,6 +89,11 @@ impl Scene {
         let mut scene = Self::without_containers();
         scene.host = Some(format!("unix://{}", scene.path("no-engine.sock").display()));
         scene
+    }
+
+    /// Gives its lems a variable.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        self.variables.insert(name, value.to_owned());
     }
 
     /// Leaves the folder for a person to look at.
@@ -224,6 +233,7 @@ impl Scene {
             // Every scene has a ledger of its own for the one engine of all.
             .env("LEM_STORE_CHECK", "off")
             .env("XDG_CONFIG_HOME", self.path("user"))
+            .envs(&self.variables)
     }
 
     pub(crate) fn lem(&self, words: &[&str]) -> Ended {

@@ -89,7 +89,9 @@ fn ledger_hint(error: &LedgerError) -> Option<String> {
             "when no lem runs, move it aside: the next one makes a new one; what ran is lost from it"
         }
         E::Newer { .. } => "update this lem too",
-        E::Stuck { .. } => "a lem that was stopped (`kill -STOP`) may have it, or the disk hangs",
+        E::Stuck { .. } | E::Silent { .. } => {
+            "a lem that was stopped (`kill -STOP`) may have it, or its disk or server hangs"
+        }
         E::Shared { .. } => {
             "name a folder on a disk of this machine (LEM_STATE_DIR), or a PostgreSQL server \
              (LEM_COORDINATION_URL)"

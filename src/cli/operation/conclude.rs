@@ -51,7 +51,11 @@ pub(super) async fn conclude(
     };
     document["state"] = json!(state);
     let ending = Ending { state, exit_code: Some(i32::from(code)), note };
-    if matches!(ended.exit, Exit::Signal(_)) || (ended.cause.is_some() && code != 0) {
+    if let Some(Cause::Disturbed(Disturbance::Unheard { silent })) = &ended.cause {
+        // It may be so well that it can be told now; who can't be told sees the lease run out.
+        let told = tokio::time::timeout(*silent / 2, permit.leave(ending)).await;
+        told.into_iter().for_each(|told| noted(id, told));
+    } else if matches!(ended.exit, Exit::Signal(_)) || (ended.cause.is_some() && code != 0) {
         // Whoever was ended may have told the engine something that it goes on with.
         noted(id, permit.leave(ending).await);
     } else {

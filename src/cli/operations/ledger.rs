@@ -1,11 +1,11 @@
 //! The ledger, for who only looks or steers: one in a file is never made by them.
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{Timestamp, Zoned};
 
 use crate::cli::ledger;
+use crate::coordination::asking;
 use crate::coordination::ear::Ear;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::ledger::{Board, Ledger, LedgerError};
@@ -18,8 +18,7 @@ impl Book {
     /// The ledger, if there is one.
     pub(super) async fn open() -> Result<Option<Self>, CoordinationError> {
         let place = ledger::place()?;
-        let opening = tokio::task::spawn_blocking(move || Ledger::open_existing(&place));
-        let ledger = opening.await.map_err(thread_died)??;
+        let ledger = asking::ask(move || Ledger::open_existing(&place)).await?;
         Ok(ledger.map(|ledger| Self(Arc::new(Mutex::new(ledger)))))
     }
 
@@ -30,10 +29,9 @@ impl Book {
         F: FnOnce(&mut Ledger) -> Result<T, LedgerError> + Send + 'static,
     {
         let ledger = Arc::clone(&self.0);
-        let asking = tokio::task::spawn_blocking(move || {
-            ask(&mut ledger.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        Ok(asking.await.map_err(thread_died)??)
+        let asking =
+            asking::ask(move || ask(&mut ledger.lock().unwrap_or_else(PoisonError::into_inner)));
+        Ok(asking.await?)
     }
 
     /// One moment of it, with the tally of today.
@@ -47,10 +45,6 @@ impl Book {
         let (owners, is_shared) = asking.await?;
         Ok(Ear::open(&owners, is_shared.then(|| Arc::clone(&self.0))))
     }
-}
-
-fn thread_died(error: tokio::task::JoinError) -> LedgerError {
-    LedgerError::Folder { path: "the ledger's thread".into(), source: io::Error::other(error) }
 }
 
 /// The beginning of this day, where this machine is.

@@ -18,6 +18,9 @@ pub(super) enum Mode {
     /// One moment of the ledger, whatever is written meanwhile.
     Reading,
     Writing,
+    /// Says of oneself what nobody decides anything by in the same moment: it keeps nobody waiting,
+    /// and waits for nobody.
+    Noting,
 }
 
 impl Db {
@@ -32,13 +35,15 @@ impl Db {
         type Transaction = AnsiTransactionManager;
         match (&mut *self, mode) {
             (Self::File(file), Mode::Reading) => Transaction::begin_transaction(file)?,
-            (Self::File(file), Mode::Writing) => {
+            (Self::File(file), Mode::Writing | Mode::Noting) => {
                 Transaction::begin_transaction_sql(file, "BEGIN IMMEDIATE")?;
             }
             (Self::Server(server), Mode::Reading) => {
                 Transaction::begin_transaction_sql(server, ONE_MOMENT)?;
             }
-            (Self::Server(server), Mode::Writing) => Transaction::begin_transaction(server)?,
+            (Self::Server(server), Mode::Writing | Mode::Noting) => {
+                Transaction::begin_transaction(server)?;
+            }
         }
         let done = work(self);
         let ended = match (self, &done) {

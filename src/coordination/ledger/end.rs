@@ -210,7 +210,7 @@ impl Ledger {
 
     /// Says that an owner is well.
     pub(crate) fn heartbeat(&mut self, owner: &Owner) -> Result<(), LedgerError> {
-        self.writing(|connection, at| {
+        self.noting(|connection, at| {
             diesel::update(owners::table.find(&owner.id))
                 .set(owners::heartbeat.eq(at.now.0))
                 .execute(connection)

@@ -26,6 +26,8 @@ pub(crate) enum LedgerError {
     Senseless { ledger: String, value: String },
     #[error("the ledger `{ledger}` did not answer within {}", crate::duration::human(*limit))]
     Stuck { ledger: String, limit: Duration },
+    #[error("the ledger did not answer within {}", crate::duration::human(*limit))]
+    Silent { limit: Duration },
     /// A server that was there, and does not come back.
     #[error("the ledger `{ledger}` does not answer any more")]
     Away { ledger: String, source: diesel::ConnectionError },

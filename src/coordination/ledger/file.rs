@@ -63,7 +63,7 @@ impl File {
         vantage: &mut Vantage,
         work: impl Fn(&mut Db, &Vantage) -> QueryResult<T>,
     ) -> Result<T, LedgerError> {
-        let _passed = (mode == Mode::Writing).then(|| self.gate.pass()).transpose()?;
+        let _passed = (mode != Mode::Reading).then(|| self.gate.pass()).transpose()?;
         self.patiently(|| {
             db.transact(mode, |db| {
                 vantage.now = now();

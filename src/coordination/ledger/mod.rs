@@ -98,7 +98,7 @@ impl Ledger {
     pub(crate) fn open(place: &Place) -> Result<Self, LedgerError> {
         match place {
             Place::Machine => Self::open_in(&of_this_machine()?),
-            Place::Server(server) => Self::open_on(server),
+            Place::Server(server) => Self::open_on(server, of_this_machine()?),
         }
     }
 
@@ -107,7 +107,9 @@ impl Ledger {
         let folder = match place {
             Place::Machine => state_dir::look(&state_dir::name("")),
             // Whoever names a server wants one there, and it makes no difference to the machine.
-            Place::Server(server) => return Self::open_on(server).map(Some),
+            Place::Server(server) => {
+                return Self::open_on(server, of_this_machine()?).map(Some);
+            }
         };
         match folder.map(|folder| folder.join(FOLDER)) {
             Some(folder) if folder.join(file::NAME).is_file() => Self::open_in(&folder).map(Some),
@@ -131,10 +133,10 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// The ledger on a server.
-    pub(crate) fn open_on(server: &Server) -> Result<Self, LedgerError> {
+    /// The ledger on a server; what is of this machine goes into the folder.
+    pub(crate) fn open_on(server: &Server, folder: PathBuf) -> Result<Self, LedgerError> {
         let db = server::connect(server).map_err(|source| LedgerError::unopened(server, source))?;
-        let (store, folder) = (Store::Server(server.clone()), of_this_machine()?);
+        let store = Store::Server(server.clone());
         let mut ledger = Self { db, store, folder, boot: boot()?, heard: 0 };
         ledger.prepare()?;
         // Owners of two ledgers know nothing of each other.
@@ -261,6 +263,14 @@ impl Ledger {
         work: impl Fn(&mut Db, &Vantage) -> QueryResult<T>,
     ) -> Result<T, LedgerError> {
         self.transaction(Mode::Reading, work)
+    }
+
+    /// A transaction that writes what nobody waits for.
+    fn noting<T>(
+        &mut self,
+        work: impl Fn(&mut Db, &Vantage) -> QueryResult<T>,
+    ) -> Result<T, LedgerError> {
+        self.transaction(Mode::Noting, work)
     }
 
     fn transaction<T>(

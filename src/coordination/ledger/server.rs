@@ -31,16 +31,22 @@ const UNDECIDED: Duration = Duration::from_secs(30);
 /// The channel on which who changed something says so.
 const CHANNEL: &str = "lem";
 
-/// The tables are in a schema of their own. The others: what was granted is on the server's disk
-/// before anybody acts on it; nobody waits for ever.
-const SETTINGS: &str = "SET search_path TO lem; SET synchronous_commit TO on; \
-    SET lock_timeout TO '30s'; SET statement_timeout TO '45s'; \
-    SET idle_in_transaction_session_timeout TO '15s'; LISTEN lem";
+/// The tables are in a schema of their own. What was granted is on the server's disk before anybody
+/// acts on it. Nobody waits for ever; and for one who stands still within a transaction nobody waits
+/// so long that it could not renew its lease meanwhile.
+fn settings(server: &Server) -> String {
+    format!(
+        "SET search_path TO lem; SET synchronous_commit TO on; SET lock_timeout TO '30s'; \
+         SET statement_timeout TO '45s'; SET idle_in_transaction_session_timeout TO {}; \
+         LISTEN {CHANNEL}",
+        server.lease().as_millis() / 3
+    )
+}
 
 /// Connects to it.
 pub(super) fn connect(server: &Server) -> ConnectionResult<Db> {
     let mut connection = PgConnection::establish(server.url())?;
-    let settings = connection.batch_execute(SETTINGS);
+    let settings = connection.batch_execute(&settings(server));
     settings.map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(Db::Server(connection))
 }
@@ -92,6 +98,10 @@ pub(super) fn transaction<T>(
             let tried = db.transact(mode, |db| {
                 vantage.now = match mode {
                     Mode::Reading => now(db)?,
+                    Mode::Noting => {
+                        db.batch_execute("SET LOCAL synchronous_commit TO off")?;
+                        now(db)?
+                    }
                     Mode::Writing => {
                         let (own, now) = enter(db)?;
                         number = Some(own);
@@ -160,7 +170,10 @@ fn counts(db: &mut Db, number: i64) -> QueryResult<bool> {
 /// Whether it was the connection that failed, and not the question.
 fn is_cut_off(db: &mut Db, error: &Error) -> bool {
     match error {
-        Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
+        Error::DatabaseError(
+            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+            _,
+        )
         | Error::BrokenTransactionManager => true,
         Error::DatabaseError(DatabaseErrorKind::Unknown, _) => {
             db.batch_execute("SELECT 1").is_err()

@@ -22,7 +22,7 @@ impl World {
     }
 
     async fn agent(&self, name: &str) -> Arc<Agent> {
-        Agent::open_in(name, self.folder.path()).await.unwrap()
+        Agent::in_folder(name, self.folder.path()).await
     }
 
     async fn ask(&self, agent: &Arc<Agent>, wish: Wish) -> Result<Permit, CoordinationError> {

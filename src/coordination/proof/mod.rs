@@ -11,6 +11,23 @@ mod events;
 mod found;
 mod liveness;
 mod made_up;
+// The server of the tests of whole commands.
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "a test starts and waits for what it tests"
+)]
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;
 mod properties;
 mod queue;
 mod reference;
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "a test starts and waits for what it tests"
+)]
+#[path = "../../../tests/support/wait.rs"]
+mod wait;
+
+use wait::eventually;

@@ -3,31 +3,32 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
 use super::events::{Event, OWNERS, Request, event};
+use super::postgres::Postgres;
 use super::reference::{Asked, Expected, Reference};
 use crate::coordination::kind::Kind;
-use crate::coordination::ledger::{Answer, Change, Ending, Known, Ledger, Turn};
+use crate::coordination::ledger::{Answer, Change, Ending, Known, Ledger, Server, Turn};
 use crate::coordination::operation::{OnConflict, OperationId, Priority, State, Token, Wish};
 use crate::coordination::owner::Own;
 use crate::coordination::part::{Act, Part};
 use crate::coordination::resource::Resource;
 
 /// A ledger, its owners, and the second opinion.
-struct World {
+struct World<'a> {
     ledger: Ledger,
     owners: Vec<Own>,
     reference: Reference,
     last_token: i64,
     clock: usize,
-    _folder: TempDir,
+    _place: &'a TempDir,
 }
 
-impl World {
-    fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let mut ledger = Ledger::open_in(folder.path()).unwrap();
+impl<'a> World<'a> {
+    /// With nobody in it.
+    fn new(mut ledger: Ledger, place: &'a TempDir) -> Self {
         let chain: Vec<Resource> = (0..3).map(place).collect();
         let known = |at: usize| Known {
             resource: chain[at].clone(),
@@ -39,7 +40,7 @@ impl World {
         ledger.learn(&(0..3).map(known).collect::<Vec<_>>()).unwrap();
         let owners = (0..OWNERS).map(|_| owner(&ledger)).collect();
         let reference = Reference { all: Vec::new(), chain };
-        Self { ledger, owners, reference, last_token: 0, clock: 0, _folder: folder }
+        Self { ledger, owners, reference, last_token: 0, clock: 0, _place: place }
     }
 
     fn happen(&mut self, event: &Event) {
@@ -86,7 +87,10 @@ impl World {
                 self.change(id, vec![to_part(part)], *over_shared);
             }
             Event::Kill(at) => {
+                let file = self.owners[*at].owner.file.clone();
                 self.owners[*at] = owner(&self.ledger);
+                // The dead leave theirs, and nobody has it.
+                std::fs::write(file, "").unwrap();
                 self.reference.dies(*at);
             }
             Event::Bell(from) => self.bell(*from),
@@ -308,20 +312,17 @@ fn wish(request: &Request, parts: Vec<Part>, parent: Option<OperationId>) -> Wis
 }
 
 /// `PROPTEST_CASES` asks for more.
-fn config() -> ProptestConfig {
+fn config(cases: u32) -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    let (cases, max_shrink_iters) = (asked.unwrap_or(64), 600);
+    let (cases, max_shrink_iters) = (asked.unwrap_or(cases), 600);
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters, ..Default::default() }
 }
 
-proptest! {
-    #![proptest_config(config())]
-
-    #[test]
-    fn the_ledger_does_what_the_rules_say_whatever_happens(
-        events in proptest::collection::vec(event(), 1..50)
-    ) {
-        let mut world = World::new();
+fn does_what_the_rules_say(cases: u32, open: impl Fn(&TempDir) -> Ledger) {
+    let histories = proptest::collection::vec(event(), 1..50);
+    let run = TestRunner::new(config(cases)).run(&histories, |events| {
+        let place = TempDir::new().unwrap();
+        let mut world = World::new(open(&place), &place);
         for event in &events {
             world.happen(event);
             world.holds();
@@ -329,5 +330,22 @@ proptest! {
         world.bell(0);
         world.holds();
         world.ends();
-    }
+        Ok(())
+    });
+    run.unwrap_or_else(|found| panic!("{found}"));
+}
+
+#[test]
+fn the_ledger_does_what_the_rules_say_whatever_happens() {
+    does_what_the_rules_say(64, |place| Ledger::open_in(place.path()).unwrap());
+}
+
+#[test]
+fn the_ledger_on_a_server_does_what_the_rules_say_whatever_happens() {
+    let postgres = Postgres::start();
+    let server = Server::new(&postgres.database("ledger"), None).unwrap();
+    does_what_the_rules_say(24, |place| {
+        postgres.ask("ledger", "DROP SCHEMA IF EXISTS lem CASCADE");
+        Ledger::open_on(&server, place.path().to_owned()).unwrap()
+    });
 }

@@ -2,7 +2,8 @@
 //! at random, alone or with everybody that they started; and then the book-keeping.
 //!
 //! `LEM_TORTURE_SECONDS` is how long (60), `LEM_TORTURE_WORKERS` how many at once (8), and
-//! `LEM_TORTURE_SEED` repeats the draws of a seed, if not what the machine makes of them.
+//! `LEM_TORTURE_SEED` repeats the draws of a seed, if not what the machine makes of them;
+//! `LEM_TEST_LEDGER=postgres` has the ledger on a server.
 
 mod history;
 mod ledger;
@@ -14,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::history::{Doing, History};
-use self::ledger::Row;
+use self::ledger::{Ledger, Row};
 use self::worker::{Request, work};
 use crate::support::{Scene, eventually, processes};
 
@@ -26,6 +27,7 @@ fn operations_that_are_killed_at_random_never_overlap_get_lost_or_leave_anything
         (number("LEM_TORTURE_SECONDS").unwrap_or(60), number("LEM_TORTURE_WORKERS").unwrap_or(8));
     eprintln!("torture: LEM_TORTURE_SEED={seed}, {workers} workers, {seconds} s");
     let mut scene = Scene::without_containers();
+    let ledger = Ledger::of(&mut scene);
     let until = Instant::now() + Duration::from_secs(seconds);
     let requests: Vec<Vec<Request>> = thread::scope(|scope| {
         let start = |worker| {
@@ -40,7 +42,7 @@ fn operations_that_are_killed_at_random_never_overlap_get_lost_or_leave_anything
     });
     // Whoever asks next takes back what the dead had, and forgets them.
     scene.lem(&["op", "read", "the-last", "--agent", "the last", "--", "true"]).expect(0);
-    let faults = faults(&scene, &requests);
+    let faults = faults(&scene, &ledger, &requests);
     if !faults.is_empty() {
         let folder = scene.keep().display().to_string();
         panic!("LEM_TORTURE_SEED={seed}, {folder}\n  {}", faults.join("\n  "));
@@ -53,11 +55,10 @@ fn mark(scene: &Scene) -> String {
 }
 
 /// What is wrong, and in passing the figures.
-fn faults(scene: &Scene, requests: &[Vec<Request>]) -> Vec<String> {
+fn faults(scene: &Scene, ledger: &Ledger, requests: &[Vec<Request>]) -> Vec<String> {
     let text = std::fs::read_to_string(scene.path("history")).unwrap_or_default();
     let state = scene.path("machine");
-    let ledger = ledger::file(&state);
-    let rows = ledger::rows(&ledger);
+    let rows = ledger.rows(&state);
     let by_agent: BTreeMap<&str, Vec<&Row>> = rows.iter().fold(BTreeMap::new(), |mut all, row| {
         all.entry(row.agent.as_str()).or_insert_with(Vec::new).push(row);
         all
@@ -72,7 +73,8 @@ fn faults(scene: &Scene, requests: &[Vec<Request>]) -> Vec<String> {
         faults.extend(fault_of_row(row, history.of(row.id)));
     }
     faults.extend(counters(scene, &history));
-    faults.extend(leftovers(&ledger));
+    faults.extend(leftovers(&state));
+    faults.extend(ledger.owners(&state).into_iter().map(|what| format!("left behind: {what}")));
     figures(requests, &rows);
     faults
 }
@@ -121,15 +123,13 @@ fn counters(scene: &Scene, history: &History) -> Vec<String> {
 }
 
 /// Nothing is left of those who are gone.
-fn leftovers(ledger: &Path) -> Vec<String> {
-    let owners = ledger.with_file_name("owners");
-    let files = std::fs::read_dir(owners).unwrap().flatten();
+fn leftovers(state: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(ledger::below(state, "owners")).unwrap().flatten();
     let names: Vec<String> =
         files.map(|it| it.file_name().to_string_lossy().into_owned()).collect();
     // One that was killed before it was anybody is swept a minute later.
     let left = names.into_iter().filter(|name| name != "bell" && !is_new(name));
-    let known = ledger::owners(ledger);
-    left.chain(known).map(|what| format!("left behind: {what}")).collect()
+    left.map(|what| format!("left behind: {what}")).collect()
 }
 
 fn is_new(name: &str) -> bool {
