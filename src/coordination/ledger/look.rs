@@ -1,4 +1,5 @@
-//! What the ledger says now, as one moment of it. Looking changes nothing and waits for nobody.
+//! What the ledger says now, as one moment of it. Looking waits for nobody, and changes nothing but
+//! that it notes who is dead.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,7 +58,9 @@ impl Ledger {
             let owners = owners_of(connection, &live)?;
             Ok((live, owners, places::graph(connection)?))
         })?;
-        Ok(Snapshot { now: Self::now(), live, owners, graph })
+        let snapshot = Snapshot { now: Self::now(), live, owners, graph };
+        self.note_dead(&snapshot);
+        Ok(snapshot)
     }
 
     /// Now, on the ledger's clock.

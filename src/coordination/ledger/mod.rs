@@ -199,6 +199,13 @@ impl Ledger {
         })
     }
 
+    /// The same for what can be left to others: only where nobody else writes at this moment.
+    fn writing_at_once(&mut self, work: impl Fn(&mut Db, Moment) -> QueryResult<()>) {
+        let Some(_passed) = self.gate.pass_at_once() else { return };
+        let transaction = |connection: &mut Db| work(connection, Self::now());
+        let _ = self.connection.immediate_transaction(transaction);
+    }
+
     /// A transaction that reads: one moment of the ledger, whatever is written meanwhile.
     fn reading<T>(&mut self, work: impl Fn(&mut Db) -> QueryResult<T>) -> Result<T, LedgerError> {
         patiently(&self.path, &mut self.connection, |connection| connection.transaction(&work))
