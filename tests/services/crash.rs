@@ -35,12 +35,24 @@ const NEXT: [(&[&str], bool); 3] = [
 
 // F30
 fn whenever_lem_is_killed_the_next_one_finishes_or_cleans_up(kind: Kind) {
+    // Each step is followed by one of the three.
+    killed_at_each_step(kind, |at, number| number == at % NEXT.len());
+}
+
+// F30
+#[test]
+#[ignore = "takes minutes: make test-slow"]
+fn whenever_lem_is_killed_any_of_the_next_ones_finishes_or_cleans_up() {
+    for kind in [Kind::Native, Kind::Container] {
+        killed_at_each_step(kind, |_, _| true);
+    }
+}
+
+/// In rounds of a step and what is done next, by the numbers of both.
+fn killed_at_each_step(kind: Kind, is_done: fn(usize, usize) -> bool) {
     let switch = Switch::of(kind);
     let rounds = STEPS.iter().enumerate().flat_map(|(at, step)| {
-        // The engine takes its time: with containers each step is followed by one of the three.
-        let next = NEXT.iter().enumerate().filter(move |(number, _)| {
-            kind == Kind::Native || number % NEXT.len() == at % NEXT.len()
-        });
+        let next = NEXT.iter().enumerate().filter(move |(number, _)| is_done(at, *number));
         next.map(move |(number, next)| (at + number, *step, *next))
     });
     for (round, step, next) in rounds {
