@@ -6,13 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::claim;
-use super::word;
 use crate::coordination::ledger::Snapshot;
-use crate::coordination::operation::{Operation, OperationId};
+use crate::coordination::operation::{Operation, OperationId, Step};
 use crate::coordination::owner::Life;
 use crate::coordination::resource::Resource;
 use crate::duration::human;
-use crate::engine::life;
 
 /// Somebody whose operation runs, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,15 +108,19 @@ impl Others {
         Self(snapshot)
     }
 
-    /// Who does something to a service, or waits for it. `life` is that of its container.
-    pub(crate) fn holder(&self, service: &Resource, life: Option<&life::Life>) -> Option<Holder> {
+    /// Who does something to a service, or waits for it. `is_done` is whether a container shows
+    /// that a word to the engine is done: of what else the dead wanted, nothing is under way.
+    pub(crate) fn holder(
+        &self,
+        service: &Resource,
+        is_done: impl Fn(&Step) -> bool,
+    ) -> Option<Holder> {
         let snapshot = self.0.as_ref()?;
         self.running()
             .filter(|operation| claim::works_on(operation, service))
             .filter(|operation| {
-                let done = |step| word::is_done(step, service, life);
                 let dead = snapshot.life(operation) == Life::Dead;
-                !(dead && operation.step.as_ref().is_some_and(done))
+                !(dead && operation.step.as_ref().is_some_and(&is_done))
             })
             .find_map(|operation| Holder::of(operation, snapshot))
     }

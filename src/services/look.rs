@@ -21,6 +21,8 @@ use super::plan::{self, View};
 use super::registry::{Budget, Registry};
 use super::service::{GpuChoice, Service};
 use super::state::{Doing, Life, Signs, State, Voice};
+use super::word;
+use crate::coordination::operation::Step;
 use crate::coordination::resource::Resource;
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
@@ -71,7 +73,7 @@ impl Seen {
         let mut warnings = Vec::new();
         let (lives, reading) =
             tokio::join!(contained(machine, &services), read_gpus(machine, &services));
-        let (engine, mut lives) = match lives {
+        let (engine, lives) = match lives {
             Ok((engine, lives)) => (engine, lives),
             Err(EngineError::Cancelled) => return Err(EngineError::Cancelled.into()),
             Err(error) => {
@@ -94,17 +96,23 @@ impl Seen {
         };
         let (mut glances, mut resources) = (BTreeMap::new(), BTreeMap::new());
         for service in &services {
-            let life = lives.get(&service.name).and_then(Looked::life).cloned();
-            let mut glance = match (service.is_native(), lives.remove(&service.name)) {
+            let life = lives.get(&service.name).and_then(Looked::life);
+            resources.insert(service.name.clone(), machine.resource(service, life));
+        }
+        let is_done = |step: &Step| {
+            let mut looked = lives.iter();
+            looked.any(|(name, looked)| word::shows(looked, step, &resources[name]))
+        };
+        for service in &services {
+            let mut glance = match (service.is_native(), lives.get(&service.name)) {
                 (true, _) => glance::of_native(service, machine),
-                (false, Some(looked)) => glance::of_container(engine, &looked),
+                (false, Some(looked)) => glance::of_container(engine, looked),
                 (false, None) => Glance::nothing(Life::Unseen),
             };
-            let resource = machine.resource(service, life.as_ref());
-            glance.leases = others.leases(&resource);
-            glance.holder = others.holder(&resource, life.as_ref());
+            let resource = &resources[&service.name];
+            glance.leases = others.leases(resource);
+            glance.holder = others.holder(resource, is_done);
             glance.noted(note::read(&machine.places.service(service)), service);
-            resources.insert(service.name.clone(), resource);
             glances.insert(service.name.clone(), glance);
         }
         ask::ask(machine, &services, asked, &mut glances).await;

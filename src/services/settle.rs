@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::container::{self, Looked};
+use super::container;
 use super::look::Seen;
 use super::machine::Machine;
 use super::word;
@@ -70,8 +70,5 @@ async fn shows(machine: &Machine, operation: &Operation, seen: &Seen) -> Option<
     let service = machine.registry.services.get(name).filter(|service| !service.is_native())?;
     let engine = machine.connection.engine(&machine.cancel).await.ok()?;
     let looked = container::look(engine, std::iter::once(service), &machine.cancel).await.ok()?;
-    match looked.get(name)? {
-        Looked::Several(_) => Some(false),
-        looked => Some(word::is_done(step, resource, looked.life())),
-    }
+    Some(word::shows(looked.get(name)?, step, resource))
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::container::Looked;
 use crate::coordination::operation::Step;
 use crate::coordination::resource::Resource;
 use crate::engine::life::{Life, Status};
@@ -48,9 +49,13 @@ impl Word {
     }
 }
 
-/// Whether the container of a service shows that what was noted is done. Where nothing shows it,
+/// Whether what there is of a service shows that what was noted is done. Where nothing shows it,
 /// only time does.
-pub(crate) fn is_done(step: &Step, service: &Resource, life: Option<&Life>) -> bool {
+pub(super) fn shows(looked: &Looked, step: &Step, service: &Resource) -> bool {
+    !matches!(looked, Looked::Several(_)) && is_done(step, service, looked.life())
+}
+
+fn is_done(step: &Step, service: &Resource, life: Option<&Life>) -> bool {
     let says = |word: Word| step.what == word.text(service);
     let grace = Duration::ZERO;
     if says(Word::Start) {

@@ -45,6 +45,27 @@ fn nobody() -> Scene {
     scene
 }
 
+/// Each strategy with one of the two, for what is the same with the other one: that is
+/// [`each_keeper_does_the_same_with_the_other_strategy`].
+fn one_keeper(strategy: Strategy) -> Scene {
+    match strategy {
+        Strategy::Ephemeral => shell(),
+        Strategy::Persistent => nobody(),
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: make test-slow"]
+fn each_keeper_does_the_same_with_the_other_strategy() {
+    for (keeper, strategy) in
+        [(shell as fn() -> Scene, Strategy::Persistent), (nobody, Strategy::Ephemeral)]
+    {
+        for does_the_same in [second_ctrl_c, second_try, says_nothing, piped_dry_run] {
+            does_the_same(&keeper(), strategy);
+        }
+    }
+}
+
 fn limited(scene: &Scene) {
     let compose = std::fs::read_to_string(scene.path("compose.yaml")).unwrap();
     let limits = "network_mode: none, mem_limit: 48m, memswap_limit: 48m";
@@ -249,64 +270,71 @@ fn a_container_build_is_not_missed_where_no_service_wants_it() {
 }
 
 fn a_second_ctrl_c_takes_the_grace_away_whoever_keeps_the_run(strategy: Strategy) {
-    for scene in [shell(), nobody()] {
-        let mut run = Stubborn::with(&scene, &campaign_words(strategy), "stop_grace_period: 1h");
+    second_ctrl_c(&one_keeper(strategy), strategy);
+}
 
-        run.signal_twice(Signal::SIGINT);
+fn second_ctrl_c(scene: &Scene, strategy: Strategy) {
+    let mut run = Stubborn::with(scene, &campaign_words(strategy), "stop_grace_period: 1h");
 
-        run.leaves_nothing();
-        assert_eq!(run.lem.wait().expect(130).verdicts(), ["completed", "interrupted"]);
-        assert_eq!(engine::containers(&scene.project), []);
-    }
+    run.signal_twice(Signal::SIGINT);
+
+    run.leaves_nothing();
+    assert_eq!(run.lem.wait().expect(130).verdicts(), ["completed", "interrupted"]);
+    assert_eq!(engine::containers(&scene.project), []);
 }
 
 fn a_second_try_meets_nothing_of_the_first(strategy: Strategy) {
-    for scene in [shell(), nobody()] {
-        let script = "[ -e second ] && exit 0; touch second; trap '' TERM; sleep 1000";
-        scene.scripts(
-            &[script],
-            "timeout: 1s, stop_grace_period: 0, retry: {max_attempts: 2, base_delay: 0.1s, on: [timed_out]}",
-        );
+    second_try(&one_keeper(strategy), strategy);
+}
 
-        let ended = scene.campaign(strategy, &[]).expect(0);
+fn second_try(scene: &Scene, strategy: Strategy) {
+    let script = "[ -e second ] && exit 0; touch second; trap '' TERM; sleep 1000";
+    scene.scripts(
+        &[script],
+        "timeout: 1s, stop_grace_period: 0, retry: {max_attempts: 2, base_delay: 0.1s, on: [timed_out]}",
+    );
 
-        assert_eq!(ended.verdicts(), ["timed_out", "completed"]);
-        let run = &scene.runs("nightly")[0];
-        assert!(run.join("started-a1.json").exists() && run.join("ended.json").exists());
-        assert_eq!(engine::containers(&scene.project), []);
-    }
+    let ended = scene.campaign(strategy, &[]).expect(0);
+
+    assert_eq!(ended.verdicts(), ["timed_out", "completed"]);
+    let run = &scene.runs("nightly")[0];
+    assert!(run.join("started-a1.json").exists() && run.join("ended.json").exists());
+    assert_eq!(engine::containers(&scene.project), []);
 }
 
 fn a_run_that_says_nothing_is_ended_whoever_keeps_it(strategy: Strategy) {
-    for scene in [shell(), nobody()] {
-        scene.scripts(&["echo something; sleep 1000"], "idle_timeout: 1s, stop_grace_period: 0");
+    says_nothing(&one_keeper(strategy), strategy);
+}
 
-        let ended = scene.campaign(strategy, &[]).expect(1);
+fn says_nothing(scene: &Scene, strategy: Strategy) {
+    scene.scripts(&["echo something; sleep 1000"], "idle_timeout: 1s, stop_grace_period: 0");
 
-        assert_eq!(ended.verdicts(), ["idle"]);
-        assert_eq!(engine::containers(&scene.project), []);
-    }
+    let ended = scene.campaign(strategy, &[]).expect(1);
+
+    assert_eq!(ended.verdicts(), ["idle"]);
+    assert_eq!(engine::containers(&scene.project), []);
 }
 
 fn a_dry_run_piped_into_a_shell_does_the_runs(strategy: Strategy) {
-    for scene in [shell(), nobody()] {
-        scene.scripts(&["echo \"it's $((1 + 1))\" >said", "exit 3"], "");
-        let words =
-            ["campaign", "campaign.yaml", "--dry-run", "--container-strategy", strategy.word()];
-        let script = scene.lem(&words).expect(0).stdout;
+    piped_dry_run(&one_keeper(strategy), strategy);
+}
 
-        let mut sh = Command::new("sh");
-        let sh = scene.furnish(&mut sh).stdin(Stdio::piped()).stderr(Stdio::piped());
-        let mut sh = sh.spawn().unwrap();
-        sh.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-        let output = sh.wait_with_output().unwrap();
+fn piped_dry_run(scene: &Scene, strategy: Strategy) {
+    scene.scripts(&["echo \"it's $((1 + 1))\" >said", "exit 3"], "");
+    let words = ["campaign", "campaign.yaml", "--dry-run", "--container-strategy", strategy.word()];
+    let script = scene.lem(&words).expect(0).stdout;
 
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "one run fails: {complaint}\n{script}");
-        let said = scene.runs("nightly").iter().filter(|run| run.join("said").exists()).count();
-        assert_eq!(said, 1, "{complaint}");
-        assert_eq!(engine::containers(&scene.project), []);
-    }
+    let mut sh = Command::new("sh");
+    let sh = scene.furnish(&mut sh).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut sh = sh.spawn().unwrap();
+    sh.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = sh.wait_with_output().unwrap();
+
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "one run fails: {complaint}\n{script}");
+    let said = scene.runs("nightly").iter().filter(|run| run.join("said").exists()).count();
+    assert_eq!(said, 1, "{complaint}");
+    assert_eq!(engine::containers(&scene.project), []);
 }
 
 #[test]

@@ -140,6 +140,20 @@ fn what_a_killed_lem_leaves_is_shown_as_what_it_is() {
 }
 
 #[test]
+fn what_a_killed_lem_leaves_runs_out_though_nobody_comes_but_to_look() {
+    let world = World::of_names();
+    let mut held = world.hold(&["restart", "api", "--settle", "2s"]);
+    held.lem.kill();
+    held.let_go();
+    eventually("nothing runs", || {
+        let seen = world.document(&["ops", "--json"], 0);
+        (seen["operations"] == Value::Array(Vec::new())).then_some(())
+    });
+    world.lem(&["op", "restart", "api", "--no-wait", "--", "true"]).expect(0);
+    assert_eq!(operation(&world, held.id)["state"], "lost");
+}
+
+#[test]
 fn an_operation_whose_owner_is_gone_is_lost_before_anybody_has_noted_it() {
     let world = World::of_names();
     let mut held = world.hold(&["read", "api"]);

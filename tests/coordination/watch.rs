@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::clock::Clock;
 use crate::support::engine;
 use crate::support::{Running, eventually, images};
 use crate::world::World;
@@ -101,8 +102,11 @@ fn a_container_is_shown_as_what_is_done_to_it_and_else_as_the_engine_says() {
 fn what_broke_is_started_again_and_what_somebody_stopped_is_not() {
     let world = stage();
     world.lem(&["op", "stop", "down", "--", "true"]).expect(0);
+    // A minute of the watch is no minute of the test.
+    let clock = Clock::new(&world.scene);
     let words = ["ops", "watch", "--recover", "--interval", "0.3s", "--json"];
-    let watch = world.start(&words);
+    let watch = Running::start(clock.furnish(&mut world.scene.command(&words)));
+    clock.set(60);
     let told = eventually("the first try", || {
         events(&watch, &world, "weak").into_iter().find(|it| it["event"] == "started")
     });
@@ -113,6 +117,7 @@ fn what_broke_is_started_again_and_what_somebody_stopped_is_not() {
     assert_eq!((&own["kind"], &own["state"]), (&"start".into(), &"done".into()));
     // From now on it stays up.
     fs::write(world.scene.path("shared/well"), "").unwrap();
+    clock.set(120);
     eventually("the second try helps", || (state(&world, "weak") == "running").then_some(()));
     eventually("that is told", || {
         let told = events(&watch, &world, "weak");

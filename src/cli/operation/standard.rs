@@ -32,6 +32,14 @@ const STARTING: Duration = Duration::from_secs(30);
 const SEEING: Duration = Duration::from_secs(5);
 
 impl Asked<'_> {
+    /// Refuses what no engine could make more of. How it is with containers, one may know.
+    pub(super) fn may_have_a_line(&self) -> Result<(), OperationError> {
+        if self.kind == Kind::Health && self.resource.at(Level::Engine).is_some() {
+            return Ok(());
+        }
+        self.line(&Docker("docker".into())).map(drop)
+    }
+
     /// The command line.
     pub(super) fn line(&self, docker: &Docker) -> Result<Invocation, OperationError> {
         let service: Vec<&str> = self.resource.at(Level::Service).into_iter().collect();
@@ -136,6 +144,17 @@ mod tests {
         assert_eq!(bound(Kind::Restart, &[Seconds(20)]), 55);
         assert_eq!((bound(Kind::Stop, &[Endless]), bound(Kind::Stop, &[])), (300, 15));
         assert_eq!((bound(Kind::Deploy, &[Seconds(1)]), bound(Kind::Read, &[])), (30, 0));
+    }
+
+    #[test]
+    fn what_is_only_a_name_needs_a_command_and_a_container_can_be_asked_how_it_is() {
+        let (name, api) = (Resource::name("api"), Resource::container("E", "api"));
+        for kind in [Kind::Read, Kind::Restart, Kind::Health] {
+            let refused = asked(kind, &name, &[]).may_have_a_line().unwrap_err();
+            assert!(matches!(refused, OperationError::NoStandardCommand { .. }), "{kind}");
+            asked(kind, &api, &[]).may_have_a_line().unwrap();
+        }
+        asked(Kind::Config, &api, &[]).may_have_a_line().unwrap_err();
     }
 
     #[test]

@@ -35,19 +35,23 @@ impl Work {
         if !arguments.command.is_empty() {
             return Ok(Self::Command { words: arguments.command.clone(), bound: None });
         }
-        let docker = site.connect().await?;
-        let containers = containers(site, &docker, target).await?;
-        if arguments.kind == Kind::Health && !containers.is_empty() {
-            return Ok(Self::Look { docker, containers });
-        }
         let asked = Asked {
             kind: arguments.kind,
             resource: &target.resource,
             project: target.project.as_ref(),
             others: if arguments.no_deps { Others::LeftAlone } else { Others::Included },
             replicas: arguments.replicas,
-            graces: &graces_of(site, &docker, &containers).await?,
+            graces: &[],
         };
+        // Who has to say what to run hears so whether or not the engine answers.
+        asked.may_have_a_line()?;
+        let docker = site.connect().await?;
+        let containers = containers(site, &docker, target).await?;
+        if arguments.kind == Kind::Health && !containers.is_empty() {
+            return Ok(Self::Look { docker, containers });
+        }
+        let graces = graces_of(site, &docker, &containers).await?;
+        let asked = Asked { graces: &graces, ..asked };
         if arguments.kind == Kind::Health && target.project.is_some() {
             return Err(OperationError::NothingThere { what: target.resource.short() });
         }

@@ -1,5 +1,5 @@
-//! Everything that the ledger has to show, as one moment of it. Looking changes nothing and waits
-//! for nobody.
+//! Everything that the ledger has to show, as one moment of it. Looking waits for nobody, and
+//! changes nothing but that it notes who is dead.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -57,6 +57,7 @@ impl Ledger {
                 tally: tally_of(connection, since)?,
             })
         })?;
+        self.note_dead(&board.snapshot);
         let (gone, living): (Vec<Operation>, Vec<Operation>) =
             std::mem::take(&mut board.snapshot.live)
                 .into_iter()

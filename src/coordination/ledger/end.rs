@@ -210,9 +210,19 @@ impl Ledger {
 
     /// Says that an owner is well.
     pub(crate) fn heartbeat(&mut self, owner: &Owner) -> Result<(), LedgerError> {
+        use operations::dsl as o;
         self.noting(|connection, at| {
             diesel::update(owners::table.find(&owner.id))
                 .set(owners::heartbeat.eq(at.now.0))
+                .execute(connection)?;
+            if at.lease.is_none() {
+                return Ok(());
+            }
+            // Somebody took it for dead, and nobody has followed yet.
+            let own = o::operations.filter(o::owner.eq(&owner.id));
+            let own = own.filter(o::state.eq(to_word(State::Active)));
+            diesel::update(own.filter(o::exit_code.is_null()).filter(o::freed.is_not_null()))
+                .set(o::freed.eq(None::<i64>))
                 .execute(connection)
                 .map(drop)
         })

@@ -64,12 +64,19 @@ impl File {
         work: impl Fn(&mut Db, &Vantage) -> QueryResult<T>,
     ) -> Result<T, LedgerError> {
         let _passed = (mode != Mode::Reading).then(|| self.gate.pass()).transpose()?;
-        self.patiently(|| {
-            db.transact(mode, |db| {
-                vantage.now = now();
-                work(db, vantage)
-            })
-        })
+        self.patiently(|| transact(db, mode, vantage, &work))
+    }
+
+    /// The same where nobody else writes at this moment; what comes of it nobody needs to know.
+    pub(super) fn at_once(
+        &self,
+        db: &mut Db,
+        vantage: &mut Vantage,
+        work: impl Fn(&mut Db, &Vantage) -> QueryResult<()>,
+    ) {
+        if let Some(_passed) = self.gate.pass_at_once() {
+            let _ = transact(db, Mode::Noting, vantage, &work);
+        }
     }
 
     /// Tries until nobody else has the file for a moment: who opens it first after a crash does.
@@ -83,6 +90,18 @@ impl File {
             }
         }
     }
+}
+
+fn transact<T>(
+    db: &mut Db,
+    mode: Mode,
+    vantage: &mut Vantage,
+    work: impl Fn(&mut Db, &Vantage) -> QueryResult<T>,
+) -> QueryResult<T> {
+    db.transact(mode, |db| {
+        vantage.now = now();
+        work(db, vantage)
+    })
 }
 
 /// The clock of the ledger: it runs on evenly, whatever is done to the wall clock, and is the

@@ -1,4 +1,5 @@
-//! What the ledger says now, as one moment of it. Looking changes nothing and waits for nobody.
+//! What the ledger says now, as one moment of it. Looking waits for nobody, and changes nothing but
+//! that it notes who is dead.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -53,11 +54,13 @@ pub(crate) struct EventLine {
 impl Ledger {
     /// One moment of everything that waits or runs.
     pub(crate) fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
-        self.reading(|connection, at| {
+        let snapshot = self.reading(|connection, at| {
             let live = live(connection)?;
             let owners = owners_of(connection, &live, at)?;
             Ok(Snapshot { now: at.now, live, owners, graph: places::graph(connection)? })
-        })
+        })?;
+        self.note_dead(&snapshot);
+        Ok(snapshot)
     }
 
     /// An operation, whatever became of it.

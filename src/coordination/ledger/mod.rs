@@ -249,6 +249,11 @@ impl Ledger {
         self.heard
     }
 
+    fn vantage(&self) -> Vantage {
+        let (boot, owners, lease) = (self.boot.clone(), self.owners(), self.lease());
+        Vantage { now: Moment(0), boot, owners, lease }
+    }
+
     /// A transaction that writes.
     fn writing<T>(
         &mut self,
@@ -273,13 +278,22 @@ impl Ledger {
         self.transaction(Mode::Noting, work)
     }
 
+    /// The same for what can be left to others: where somebody else writes at this moment, or it
+    /// can't be written, nothing is done.
+    fn noting_at_once(&mut self, work: impl Fn(&mut Db, &Vantage) -> QueryResult<()>) {
+        let mut vantage = self.vantage();
+        match &self.store {
+            Store::File(file) => file.at_once(&mut self.db, &mut vantage, work),
+            Store::Server(_) => drop(self.noting(work)),
+        }
+    }
+
     fn transaction<T>(
         &mut self,
         mode: Mode,
         work: impl Fn(&mut Db, &Vantage) -> QueryResult<T>,
     ) -> Result<T, LedgerError> {
-        let (boot, owners, lease) = (self.boot.clone(), self.owners(), self.lease());
-        let mut vantage = Vantage { now: Moment(0), boot, owners, lease };
+        let mut vantage = self.vantage();
         match &self.store {
             Store::File(file) => file.transaction(&mut self.db, mode, &mut vantage, work),
             Store::Server(server) => {

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use super::left::left_as;
 use super::schema::{operations, owners};
 use super::vantage::Vantage;
-use super::{Db, look, rows};
-use crate::coordination::operation::{Moment, Operation, State};
+use super::{Db, Ledger, Snapshot, look, rows};
+use crate::coordination::operation::{Moment, Operation, OperationId, State};
 use crate::coordination::owner::{self, Life, Owner};
 
 /// The operations that wait or run, after those of the dead were taken back.
@@ -30,10 +30,7 @@ pub(super) fn living(connection: &mut Db, at: &Vantage) -> QueryResult<Vec<Opera
             Fate::Lives => living.push(operation),
             Fate::Settles { freed } => {
                 if operation.freed.is_none() {
-                    diesel::update(operations::table.find(operation.id.0))
-                        .set(operations::freed.eq(freed.0))
-                        .execute(connection)?;
-                    super::end::event(connection, operation.id, "freed", None)?;
+                    note_freed(connection, operation.id, freed)?;
                     operation.freed = Some(freed);
                 }
                 living.push(operation);
@@ -50,6 +47,33 @@ pub(super) fn living(connection: &mut Db, at: &Vantage) -> QueryResult<Vec<Opera
         }
     }
     Ok(living)
+}
+
+/// Notes that nobody has an operation any more; whoever notes it first says since when.
+fn note_freed(connection: &mut Db, id: OperationId, freed: Moment) -> QueryResult<()> {
+    use operations::dsl as o;
+    let unnoted = o::operations.find(id.0).filter(o::freed.is_null());
+    let unnoted = unnoted.filter(o::state.eq(rows::to_word(State::Active)));
+    if diesel::update(unnoted).set(o::freed.eq(freed.0)).execute(connection)? == 1 {
+        super::end::event(connection, id, "freed", None)?;
+    }
+    Ok(())
+}
+
+impl Ledger {
+    /// Notes who is seen dead. Who only looks does that too: else the engine would be said to be at
+    /// it for as long as nobody comes who writes.
+    pub(super) fn note_dead(&mut self, seen: &Snapshot) {
+        let is_new = |it: &&Operation| {
+            it.state == State::Active && it.freed.is_none() && seen.life(it) == Life::Dead
+        };
+        let dead: Vec<OperationId> = seen.live.iter().filter(is_new).map(|it| it.id).collect();
+        if !dead.is_empty() {
+            self.noting_at_once(|connection, at| {
+                dead.iter().try_for_each(|id| note_freed(connection, *id, at.now))
+            });
+        }
+    }
 }
 
 /// What becomes of an operation.
