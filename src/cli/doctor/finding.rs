@@ -18,6 +18,7 @@ pub(in crate::cli) enum Check {
     ResultsFolder,
     RecordFolder,
     LocksFolder,
+    Ledger,
     EngineDisk,
     Gpu,
     GpuInEngine,
@@ -50,6 +51,7 @@ impl Check {
             | Self::ResultsFolder
             | Self::RecordFolder
             | Self::LocksFolder
+            | Self::Ledger
             | Self::EngineDisk
             | Self::Gpu
             | Self::GpuInEngine
@@ -76,6 +78,7 @@ impl Check {
             Self::ResultsFolder => "results folder",
             Self::RecordFolder => "record folder",
             Self::LocksFolder => "locks folder",
+            Self::Ledger => "ledger",
             Self::EngineDisk => "engine disk",
             Self::Gpu => "gpu",
             Self::GpuInEngine => "gpu in engine",

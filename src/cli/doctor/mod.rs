@@ -13,6 +13,7 @@ mod finding;
 mod folders;
 mod gpu;
 mod inner;
+mod ledger;
 mod mounts;
 
 use std::path::{Path, PathBuf};
@@ -78,6 +79,7 @@ async fn examine(file: Option<&Path>, cancel: &Cancel) -> Vec<Finding> {
         results,
         record,
         locks,
+        ledger,
         (gpu, on_host),
     ) = tokio::join!(
         answer(docker, cancel),
@@ -86,6 +88,7 @@ async fn examine(file: Option<&Path>, cancel: &Cancel) -> Vec<Finding> {
         folders::writable(Check::ResultsFolder, files.settings.results_dir.clone()),
         folders::writable(Check::RecordFolder, files.settings.state_dir.clone()),
         locks(),
+        ledger::ledger(),
         gpu::on_host(),
     );
     let (asked, answer) = (asked.as_ref(), answer.as_ref());
@@ -116,6 +119,7 @@ async fn examine(file: Option<&Path>, cancel: &Cancel) -> Vec<Finding> {
         results,
         record,
         locks,
+        ledger,
         disk,
         gpu,
         in_engine,

@@ -62,7 +62,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         let liveness = board.liveness(own);
         let mut is_killed = false;
         match liveness {
-            Liveness::Settles { .. } | Liveness::Gone | Liveness::Elsewhere => {}
+            Liveness::Settles { .. } | Liveness::Gone => {}
+            // Nobody can be ended there from here; its lem ends its command when it hears of it.
+            Liveness::Elsewhere if arguments.kill => render::say(&format!(
+                "warning: {} is on another machine, and may be at it until it hears of this",
+                own.who
+            )),
             Liveness::Stalled { .. } if arguments.kill_stalled || arguments.kill => {
                 end(id, owner).await?;
                 is_killed = true;
@@ -71,7 +76,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                 end(id, owner).await?;
                 is_killed = true;
             }
-            Liveness::Lives | Liveness::Outlived | Liveness::Stalled { .. } => {
+            Liveness::Lives
+            | Liveness::Outlived
+            | Liveness::Stalled { .. }
+            | Liveness::Elsewhere => {
                 let stalled = matches!(liveness, Liveness::Stalled { .. });
                 return Err(CoordinationError::StillLives { id, who: own.who.clone(), stalled });
             }

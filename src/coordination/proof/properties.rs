@@ -17,18 +17,20 @@ use crate::coordination::part::{Act, Part};
 use crate::coordination::resource::Resource;
 
 /// A ledger, its owners, and the second opinion.
-struct World<'a> {
+struct World {
     ledger: Ledger,
     owners: Vec<Own>,
     reference: Reference,
     last_token: i64,
     clock: usize,
-    _place: &'a TempDir,
+    _place: TempDir,
 }
 
-impl<'a> World<'a> {
+impl World {
     /// With nobody in it.
-    fn new(mut ledger: Ledger, place: &'a TempDir) -> Self {
+    fn new(open: impl Fn(&TempDir) -> Ledger) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut ledger = open(&folder);
         let chain: Vec<Resource> = (0..3).map(place).collect();
         let known = |at: usize| Known {
             resource: chain[at].clone(),
@@ -40,7 +42,7 @@ impl<'a> World<'a> {
         ledger.learn(&(0..3).map(known).collect::<Vec<_>>()).unwrap();
         let owners = (0..OWNERS).map(|_| owner(&ledger)).collect();
         let reference = Reference { all: Vec::new(), chain };
-        Self { ledger, owners, reference, last_token: 0, clock: 0, _place: place }
+        Self { ledger, owners, reference, last_token: 0, clock: 0, _place: folder }
     }
 
     fn happen(&mut self, event: &Event) {
@@ -321,8 +323,7 @@ fn config(cases: u32) -> ProptestConfig {
 fn does_what_the_rules_say(cases: u32, open: impl Fn(&TempDir) -> Ledger) {
     let histories = proptest::collection::vec(event(), 1..50);
     let run = TestRunner::new(config(cases)).run(&histories, |events| {
-        let place = TempDir::new().unwrap();
-        let mut world = World::new(open(&place), &place);
+        let mut world = World::new(&open);
         for event in &events {
             world.happen(event);
             world.holds();
