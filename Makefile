@@ -87,8 +87,10 @@ test-modern: ## run it on a second, modern engine beside this machine's own (scr
 
 # `cargo test` shows what a test prints while it runs.
 .PHONY: test-slow
-test-slow: setup-for-tests container ## run what takes minutes: engines that go away, a gigabyte of output, the torture tests (LEM_TORTURE=200, LEM_TORTURE_SECONDS=60)
+test-slow: setup-for-tests container ## run what takes minutes: engines that go away, a gigabyte of output, the torture tests (LEM_TORTURE=200, LEM_TORTURE_SECONDS=60), and those of operations with a server for a ledger
 	cargo test --locked --test slow --test containers --test services --test coordination -- --ignored --nocapture
+	LEM_TEST_LEDGER=postgres cargo test --locked --test coordination
+	LEM_TEST_LEDGER=postgres cargo test --locked --test slow coordination -- --ignored --nocapture
 
 .PHONY: test-slow-modern
 test-slow-modern: ## run that on the modern engine

@@ -8,7 +8,7 @@
 # Ubuntu machine is ever changed; everywhere else this only looks and says what to install.
 #
 # usage: scripts/setup.sh [--for-tests]
-#   --for-tests   also what the tests need: a static busybox in target/fixtures
+#   --for-tests   also what the tests need: a static busybox in target/fixtures, PostgreSQL
 # exit: 0 ready, 2 wrong usage, 3 something is missing
 set -u -o pipefail
 
@@ -52,6 +52,7 @@ main() {
     fi
     if [ "$for_tests" = yes ]; then
         need_busybox "$root/target/fixtures/busybox" "$scratch/busybox"
+        need_postgres
         name_test_runner
     fi
 

@@ -39,3 +39,24 @@ name_test_runner() {
         ok "cargo test (cargo nextest is not installed, and not needed)"
     fi
 }
+
+# A server that several machines would share; each test starts its own.
+need_postgres() {
+    if has_postgres; then
+        ok "postgresql"
+    elif may_install && refresh_index postgresql && install_packages postgresql && has_postgres; then
+        did "installed postgresql with apt-get"
+    else
+        missing "postgresql (initdb, postgres, psql)" \
+            "install a PostgreSQL server, 10 or newer (Debian, Ubuntu: sudo apt-get install postgresql)"
+    fi
+}
+
+has_postgres() {
+    local program
+    command -v initdb >/dev/null && return
+    for program in /usr/lib/postgresql/*/bin/initdb; do
+        [ -x "$program" ] && return
+    done
+    return 1
+}
