@@ -1,4 +1,4 @@
-//! What goes wrong under the ledger: disks, clocks, boots, files, and lems that are killed.
+//! What goes wrong under a ledger in a file: disks, clocks, boots, files, and lems that are killed.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -24,7 +24,7 @@ fn folder(world: &World) -> PathBuf {
 
 /// A ledger that was used, and that nobody has open.
 fn used() -> World {
-    let world = World::of_names();
+    let world = World::of_names_in_a_file();
     world.lem(&RESTART).expect(0);
     world
 }
@@ -37,7 +37,7 @@ fn kill_all(held: &mut Held) {
 
 #[test]
 fn a_full_disk_is_said_and_nothing_is_done_until_there_is_room() {
-    let world = World::of_names();
+    let world = World::of_names_in_a_file();
     let Some(disk) = SmallDisk::mount(&world.scene.path("machine"), "1m") else { return };
     world.lem(&RESTART).expect(0);
     let stuffing = world.scene.path("machine/stuffing");
@@ -53,7 +53,7 @@ fn a_full_disk_is_said_and_nothing_is_done_until_there_is_room() {
 
 #[test]
 fn a_disk_that_fills_while_an_operation_runs_does_not_block_others_once_there_is_room() {
-    let world = World::of_names();
+    let world = World::of_names_in_a_file();
     let Some(disk) = SmallDisk::mount(&world.scene.path("machine"), "1m") else { return };
     let held = world.hold(&["restart", "name:api"]);
     let mut file = fs::File::create(world.scene.path("machine/stuffing")).unwrap();
@@ -65,7 +65,7 @@ fn a_disk_that_fills_while_an_operation_runs_does_not_block_others_once_there_is
 
 #[test]
 fn a_folder_that_cannot_be_written_is_named_with_the_way_out() {
-    let world = World::of_names();
+    let world = World::of_names_in_a_file();
     let Some(disk) = SmallDisk::mount(&world.scene.path("machine"), "1m") else { return };
     world.lem(&RESTART).expect(0);
     disk.remount("ro");
@@ -77,7 +77,7 @@ fn a_folder_that_cannot_be_written_is_named_with_the_way_out() {
 
 #[test]
 fn what_another_boot_left_blocks_nobody_and_its_owner_is_told() {
-    let world = World::of_names();
+    let world = World::of_names_in_a_file();
     let with_boot = |boot: &str, words: &[&str]| {
         let mut command = world.scene.command(words);
         command.env("LEM_BOOT_ID", boot);
@@ -93,7 +93,7 @@ fn what_another_boot_left_blocks_nobody_and_its_owner_is_told() {
 
 #[test]
 fn who_lives_keeps_what_it_has_though_somebody_removed_its_file() {
-    let world = World::of_names();
+    let world = World::of_names_in_a_file();
     let held = world.hold(&["restart", "name:api"]);
     for entry in fs::read_dir(folder(&world).join("owners")).unwrap().flatten() {
         fs::remove_file(entry.path()).unwrap();
@@ -106,7 +106,7 @@ fn who_lives_keeps_what_it_has_though_somebody_removed_its_file() {
 #[test]
 fn a_clock_that_is_set_ends_no_wait_and_lets_nobody_wait_longer() {
     for step in [3600, -3600] {
-        let world = World::of_names();
+        let world = World::of_names_in_a_file();
         let clock = Clock::new(&world.scene);
         let start = |words: &[&str]| Running::start(clock.furnish(&mut world.scene.command(words)));
         // The first who asks for the clock's library may have to build it, which takes longer than
@@ -178,7 +178,7 @@ fn the_ledger_of_a_newer_lem_is_left_alone() {
 #[test]
 fn who_finds_a_dead_one_and_dies_itself_changes_nothing_about_when_the_next_begins() {
     const SETTLE: Duration = Duration::from_millis(1500);
-    let world = World::of_names();
+    let world = World::of_names_in_a_file();
     let mut dead = world.hold(&["restart", "name:api", "--settle", "1500ms"]);
     let killed = Instant::now();
     kill_all(&mut dead);
@@ -195,7 +195,7 @@ fn who_finds_a_dead_one_and_dies_itself_changes_nothing_about_when_the_next_begi
 #[test]
 fn lems_that_are_killed_at_any_moment_let_no_two_overlap_and_leave_nothing_behind() {
     const LEMS: usize = 30;
-    let world = World::of_names();
+    let world = World::of_names_in_a_file();
     // A folder is made by one alone. Whose lem was killed, goes on, and has it until it ends.
     let script = "mkdir in || echo >>overlap; sleep 0.03; rmdir in";
     let words = ["op", "restart", "name:api", "--queue", "--agent"];

@@ -18,7 +18,7 @@ fn operation(world: &World, id: i64) -> Value {
 
 #[test]
 fn where_nothing_was_ever_asked_for_there_is_nothing_to_see_and_no_ledger_is_made() {
-    let world = World::of_names();
+    let world = World::of_names_in_a_file();
     let seen = world.document(&["ops", "--json"], 0);
     for part in ["containers", "operations", "queue", "locks"] {
         assert_eq!(seen[part], Value::Array(Vec::new()), "{part}");
@@ -174,7 +174,7 @@ fn an_operation_whose_owner_is_gone_is_lost_before_anybody_has_noted_it() {
 
 #[test]
 fn an_owner_that_stands_still_is_stalled_after_a_minute_of_silence() {
-    let world = World::of_names();
+    let world = World::of_names_in_a_file();
     let held = world.hold(&["restart", "api"]);
     held.lem.signal(Signal::SIGSTOP);
     // Nobody waits a minute here: the last word of the owner is put a minute back.

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::engine;
+use crate::support::postgres::Postgres;
 use crate::world::World;
 
 /// A volume of the test's own, removed at the end.
@@ -24,7 +25,7 @@ fn op(world: &World, volume: &Volume, words: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn a_second_ledger_for_an_engine_is_refused_until_the_first_is_gone() {
-    let (first, second) = (World::of_containers(), World::of_containers());
+    let (first, second) = (World::of_containers_in_a_file(), World::of_containers_in_a_file());
     let volume = Volume(format!("{}-store", first.scene.project));
     assert_eq!(op(&first, &volume, &["read", "api", "--", "true"]).0, Some(0));
     let label = "{{index .Labels \"dev.lem.store.path\"}}";
@@ -48,6 +49,24 @@ fn a_second_ledger_for_an_engine_is_refused_until_the_first_is_gone() {
     assert_eq!(op(&second, &volume, &["read", "api", "--", "true"]).0, Some(0));
     let path = engine::docker(&["volume", "inspect", "--format", label, &volume.0]);
     assert!(path.trim().ends_with(&format!(":{}", theirs.display())), "{path}");
+}
+
+#[test]
+fn an_engine_of_a_ledger_on_a_server_is_the_same_for_all_who_use_that_and_refused_to_others() {
+    let postgres = Postgres::start();
+    let url = postgres.database("ledger");
+    let (mut one, mut two) = (World::of_containers_in_a_file(), World::of_containers_in_a_file());
+    let volume = Volume(format!("{}-store", one.scene.project));
+    for world in [&mut one, &mut two] {
+        world.scene.set("LEM_COORDINATION_URL", &url);
+        assert_eq!(op(world, &volume, &["read", "api", "--", "true"]).0, Some(0));
+    }
+    let alone = World::of_containers_in_a_file();
+    let (code, said) = op(&alone, &volume, &["read", "api", "--", "true"]);
+    assert_eq!(code, Some(3), "{said}");
+    for words in ["another ledger: `postgres:///ledger`; this one is", "LEM_COORDINATION_URL"] {
+        assert!(said.contains(words), "no `{words}` in {said}");
+    }
 }
 
 #[test]

@@ -49,6 +49,11 @@ impl World {
         Self { scene: Scene::without_engine(), _server: None }
     }
 
+    /// With containers of an engine, and a ledger in a file whatever else is tested.
+    pub(crate) fn of_containers_in_a_file() -> Self {
+        Self { scene: Scene::new(), _server: None }
+    }
+
     fn with_ledger(mut scene: Scene) -> Self {
         let is_on_server = std::env::var_os(LEDGER).is_some_and(|it| it == "postgres");
         let server = is_on_server.then(Postgres::start);

@@ -46,7 +46,8 @@ fn steps_had(db: &mut Db) -> QueryResult<usize> {
             if diesel::select(table).get_result::<Option<String>>(db)?.is_none() {
                 return Ok(0);
             }
-            sql::<BigInt>("(SELECT steps FROM lem.version)")
+            // Somebody else may make it in this moment: the table is seen, and what is in it is not.
+            sql::<BigInt>("coalesce((SELECT steps FROM lem.version), 0)")
         }
     };
     let number: i64 = diesel::select(number).get_result(db)?;
