@@ -13,7 +13,7 @@
 //! gpu          ─► ground
 //! http         ─► ground
 //! record       ─► ground
-//! ground       =  cancel, duration, durable, foreign_file, lock, mebibytes, process_tree, room,
+//! ground       =  cancel, digest, duration, durable, foreign_file, lock, mebibytes, process_tree, room,
 //! ground       =  secret, state_dir, yaml
 //! ```
 //!
@@ -34,6 +34,8 @@ mod cancel;
 mod cli;
 #[cfg(feature = "host")]
 mod coordination;
+#[cfg(feature = "host")]
+mod digest;
 mod durable;
 #[cfg(feature = "host")]
 mod duration;

@@ -32,7 +32,8 @@ pub(crate) fn measure(crowds: &[usize], time: Duration) {
         let each: Vec<Vec<(Duration, Duration)>> =
             threads.into_iter().map(|thread| thread.join().unwrap()).collect();
         // They have written all that they write, and are not waited for yet.
-        let used = children.iter().map(worker::processor_time).sum::<Duration>() - before;
+        let used =
+            children.iter().map(worker::processor_time).sum::<Duration>().saturating_sub(before);
         for mut child in children {
             assert!(child.wait().unwrap().success());
         }

@@ -26,7 +26,7 @@ pub(crate) fn measure(crowd: usize, time: Duration) {
     }
     let before: Duration = children.iter().map(worker::processor_time).sum();
     std::thread::sleep(time);
-    let used = children.iter().map(worker::processor_time).sum::<Duration>() - before;
+    let used = children.iter().map(worker::processor_time).sum::<Duration>().saturating_sub(before);
     println!(
         "{crowd} processes that wait: {:.2} % of a core (goal: ≤ 2 %)",
         used.as_secs_f64() / time.as_secs_f64() * 100.0

@@ -36,9 +36,9 @@ pub(crate) fn work(words: &[String]) {
     let folder = Path::new(folder);
     match (what.as_str(), rest) {
         ("pairs", [name, time]) => pairs(folder, name, Duration::from_secs(time.parse().unwrap())),
-        ("turns", [agent, name, rounds, works]) => {
-            let works = Duration::from_millis(works.parse().unwrap());
-            turns(folder, agent, name, rounds.parse().unwrap(), works);
+        ("turns", [agent, name, rounds, pause]) => {
+            let pause = Duration::from_millis(pause.parse().unwrap());
+            turns(folder, agent, name, rounds.parse().unwrap(), pause);
         }
         _ => panic!("{words:?}"),
     }
@@ -61,20 +61,20 @@ fn pairs(folder: &Path, name: &str, time: Duration) {
         let held = contender.take(name).unwrap();
         let taken = asked.elapsed();
         contender.give(&held).unwrap();
-        let given = asked.elapsed() - taken;
+        let given = asked.elapsed().saturating_sub(taken);
         lines += &format!("{} {}\n", taken.as_micros(), given.as_micros());
     }
     print!("{lines}");
 }
 
 /// Takes its turns; says when each began and ended, in ns of the machine's clock.
-fn turns(folder: &Path, agent: &str, name: &str, rounds: usize, works: Duration) {
+fn turns(folder: &Path, agent: &str, name: &str, rounds: usize, pause: Duration) {
     println!("ready");
     wait_for_begin();
     let waits = || println!("waits");
     take_turns(folder, agent, name, rounds, waits, || {
         let began = now();
-        std::thread::sleep(works);
+        std::thread::sleep(pause);
         println!("turn {began} {}", now());
     })
     .unwrap();

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::file::Structure;
 use super::order::order;
+use crate::digest;
 use crate::secret::for_a_name;
 
 /// An experiment: a configuration and what a run of it needs.
@@ -110,9 +110,7 @@ impl Plan {
 
 /// The first 12 hex digits of a SHA-256.
 pub(crate) fn short_hash(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let hex = digest.iter().take(6).flat_map(|byte| [byte >> 4, byte & 15]);
-    hex.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    digest::hex(bytes, 12)
 }
 
 /// A configuration that is to be an experiment.

@@ -230,7 +230,7 @@ fn dispatch(command: Command) -> ExitCode {
         #[cfg(feature = "host")]
         Command::Lock(arguments) => operations::lock(&arguments),
         #[cfg(feature = "host")]
-        Command::Op(arguments) => operation::run(*arguments),
+        Command::Op(arguments) => operation::run(&arguments),
         #[cfg(feature = "host")]
         Command::Operations(command) => operations::run(command),
         #[cfg(feature = "host")]

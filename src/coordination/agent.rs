@@ -83,7 +83,7 @@ impl Agent {
                 tokio::time::sleep(pace.unwrap_or(HEARTBEAT)).await;
                 let Some(agent) = weak.upgrade() else { return };
                 let asked = Trust::now();
-                let heard = agent.call(|ledger, owner| ledger.heartbeat(owner)).await;
+                let heard = agent.call(Ledger::heartbeat).await;
                 // One that the kernel tells about and that is not heard of is only shown as such.
                 if let (Ok(()), Some(trust)) = (heard, &agent.trust) {
                     trust.renew(asked);

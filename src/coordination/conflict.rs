@@ -11,6 +11,7 @@ use super::severity::Severity;
 pub(crate) fn verdict(newcomer: Kind, active: Kind) -> (Severity, &'static str) {
     use Kind::{Config, Deploy, Health, Read, Restart, Scale, Start, Stop};
     use Severity::{Critical, High, Low, Medium, None};
+    #[allow(clippy::match_same_arms, reason = "each pair is a line of the table")]
     match (newcomer, active) {
         (Read, Read) => (None, "two that look disturb nobody"),
         (Read, Config) | (Config, Read) => {

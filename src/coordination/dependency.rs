@@ -14,6 +14,7 @@ use super::severity::Severity;
 pub(crate) fn beside_what_it_needs(newcomer: Kind, active: Kind) -> Severity {
     use Kind::{Config, Deploy, Health, Read, Restart, Scale, Start, Stop};
     use Severity::{High, Low, Medium, None};
+    #[allow(clippy::match_same_arms, reason = "each pair is a line of the table")]
     match (newcomer, active) {
         (Read, Restart | Stop | Start | Deploy) => Low,
         (Read, Read | Config | Scale | Health) => None,
@@ -35,6 +36,7 @@ pub(crate) fn beside_what_it_needs(newcomer: Kind, active: Kind) -> Severity {
 pub(crate) fn beside_what_needs_it(newcomer: Kind, active: Kind) -> Severity {
     use Kind::{Config, Deploy, Health, Read, Restart, Scale, Start, Stop};
     use Severity::{High, Low, Medium, None};
+    #[allow(clippy::match_same_arms, reason = "each pair is a line of the table")]
     match (newcomer, active) {
         (Read | Health, _) => None,
         (Config | Start | Scale, Restart | Start | Deploy | Scale | Health) => Low,

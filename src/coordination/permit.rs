@@ -239,19 +239,19 @@ impl Permit {
                 wants,
                 cause: super::admission::Cause::Runs,
             };
-            let met = describe(&snapshot, what, &obstacle, None);
+            let blocked = describe(&snapshot, what, &obstacle, None);
             let left = match patience {
                 Patience::None => Duration::ZERO,
                 Patience::For(limit) => limit.saturating_sub(begun.elapsed()),
                 Patience::Endless => LOOK,
             };
             if left.is_zero() {
-                let (blocked, waited) = (Box::new(met), begun.elapsed());
-                return Err(CoordinationError::Expired { blocked, waited });
+                let blocked = Box::new(blocked);
+                return Err(CoordinationError::Expired { blocked, waited: begun.elapsed() });
             }
             if told != Some(in_the_way[0]) {
                 told = Some(in_the_way[0]);
-                waiting(&Waiting { id, position: 0, met });
+                waiting(&Waiting { id, position: 0, met: blocked });
             }
             tokio::select! {
                 () = ear.heard() => {}

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+
+use crate::digest;
 
 /// Where the client looks for an engine where nobody says otherwise.
 const DEFAULT: &str = "unix:///var/run/docker.sock";
@@ -53,8 +54,7 @@ fn of_context(folder: &Path, named: Option<String>) -> Option<String> {
     if context.is_empty() || context == "default" {
         return None;
     }
-    let digest: String =
-        Sha256::digest(context.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest::hex(context.as_bytes(), 64);
     let meta = json(folder.join("contexts/meta").join(digest).join("meta.json"))?;
     Some(meta.pointer("/Endpoints/docker/Host")?.as_str()?.to_owned())
 }

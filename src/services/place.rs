@@ -6,10 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::error::ServiceError;
 use super::service::{Kind, Service};
+use crate::digest;
 use crate::state_dir;
 
 /// The folders of the services of one registry.
@@ -85,9 +84,7 @@ impl Places {
 
 /// Eight characters that tell one text from another.
 pub(super) fn short_hash(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    let number = hash.iter().take(4).fold(0, |number, byte| number << 8 | u32::from(*byte));
-    format!("{number:08x}")
+    digest::hex(text.as_bytes(), 8)
 }
 
 /// A name as part of a file's name.

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of the test's own, in a folder of its own: no network, no password.
+//! A `PostgreSQL` server of the test's own, in a folder of its own: no network, no password.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;

@@ -1,10 +1,8 @@
 //! Whether the ledger of operations can be used. One in a file is not made for that.
 
-use std::error::Error;
-
 use super::finding::{Check, Finding};
 use crate::cli::exit::Failure;
-use crate::cli::ledger;
+use crate::cli::{ledger, render};
 use crate::coordination::asking::ask;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::ledger::{Ledger, LedgerError};
@@ -24,10 +22,8 @@ pub(super) async fn ledger() -> Finding {
         Ok(None) => Finding::fine(Check::Ledger, "none yet: the first operation makes it"),
         Err(error) => {
             let error = CoordinationError::from(error);
-            let causes = std::iter::successors(error.source(), |it| Error::source(*it));
-            let causes: String = causes.map(|it| format!(": {}", it.to_string().trim())).collect();
             let fix = error.hint().unwrap_or_else(|| "see what it says".to_owned());
-            Finding::failure(Check::Ledger, format!("{error}{causes}"), fix)
+            Finding::failure(Check::Ledger, render::with_causes(&error), fix)
         }
     }
 }

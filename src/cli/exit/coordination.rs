@@ -11,8 +11,6 @@ pub(in crate::cli) fn coordination(error: &CoordinationError) -> u8 {
     use CoordinationError as E;
     use LedgerError as E2;
     match error {
-        E::Ledger(E2::Settings(_) | E2::NoUrl | E2::ShortLease { .. }) => WRONG,
-        E::Ledger(_) => MACHINE,
         E::Blocked { .. }
         | E::WouldWait { .. }
         | E::Expired { .. }
@@ -22,7 +20,11 @@ pub(in crate::cli) fn coordination(error: &CoordinationError) -> u8 {
         | E::TakenAway { .. }
         | E::Unheard { .. }
         | E::StillLives { .. } => BUSY,
-        E::Nested { .. } | E::NoOperation { .. } | E::HasEnded { .. } => WRONG,
+        E::Nested { .. }
+        | E::NoOperation { .. }
+        | E::HasEnded { .. }
+        | E::Ledger(E2::Settings(_) | E2::NoUrl | E2::ShortLease { .. }) => WRONG,
+        E::Ledger(_) => MACHINE,
         E::DoesNotWait { .. } | E::NotKilled { .. } => FAILED,
         E::Cancelled { signal } => signal.exit_code(),
     }

@@ -33,7 +33,7 @@ pub(in crate::cli) struct Arguments {
     /// How urgent it is, 1 to 10; 10 is the most
     #[arg(short = 'P', long, value_name = "1-10", default_value = "5", value_parser = priority)]
     pub(super) priority: Priority,
-    /// Who asks, for others to read; otherwise LEM_AGENT, the job of a CI system, or you
+    /// Who asks, for others to read; otherwise `LEM_AGENT`, the job of a CI system, or you
     #[arg(long, value_name = "NAME")]
     pub(super) agent: Option<String>,
     /// Why, for others to read

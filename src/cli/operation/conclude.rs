@@ -53,8 +53,9 @@ pub(super) async fn conclude(
     let ending = Ending { state, exit_code: Some(i32::from(code)), note };
     if let Some(Cause::Disturbed(Disturbance::Unheard { silent })) = &ended.cause {
         // It may be so well that it can be told now; who can't be told sees the lease run out.
-        let told = tokio::time::timeout(*silent / 2, permit.leave(ending)).await;
-        told.into_iter().for_each(|told| noted(id, told));
+        if let Ok(told) = tokio::time::timeout(*silent / 2, permit.leave(ending)).await {
+            noted(id, told);
+        }
     } else if matches!(ended.exit, Exit::Signal(_)) || (ended.cause.is_some() && code != 0) {
         // Whoever was ended may have told the engine something that it goes on with.
         noted(id, permit.leave(ending).await);
@@ -77,8 +78,7 @@ pub(super) async fn conclude(
 /// who does it again because of a full disk does it twice.
 fn noted(id: OperationId, ended: Result<(), CoordinationError>) {
     if let Err(error) = ended {
-        let causes = std::iter::successors(std::error::Error::source(&error), |it| it.source());
-        let causes: String = causes.map(|it| format!(": {it}")).collect();
-        render::say(&format!("warning: the end of operation {id} is not noted: {error}{causes}"));
+        let error = render::with_causes(&error);
+        render::say(&format!("warning: the end of operation {id} is not noted: {error}"));
     }
 }

@@ -30,14 +30,14 @@ use crate::coordination::permit::Permit;
 use crate::engine::process::Exit;
 
 /// Runs `lem op`.
-pub(in crate::cli) fn run(arguments: Arguments) -> ExitCode {
+pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
     block_on::<_, OperationError>(async |cancel: &Cancel| {
         let mut document = json!({
             "operation": null,
             "kind": arguments.kind,
             "container": arguments.container,
         });
-        let done = asked_for(&arguments, cancel, &mut document).await;
+        let done = asked_for(arguments, cancel, &mut document).await;
         if arguments.json {
             match &done {
                 Ok(code) => document["exit_code"] = json!(code),

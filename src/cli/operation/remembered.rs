@@ -14,9 +14,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::names::ProjectNames;
+use crate::digest;
 use crate::durable::{self, Flush};
 use crate::engine::compose::Project;
 use crate::engine::labelled::Labelled;
@@ -115,8 +115,7 @@ fn key(engine: &str, project: &Project) -> String {
 }
 
 fn digest(parts: &[&str]) -> String {
-    let digest = Sha256::digest(parts.join("\n\n").as_bytes());
-    digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    digest::hex(parts.join("\n\n").as_bytes(), 24)
 }
 
 /// How the files of a project are, and the variables that they name; none where they name others.

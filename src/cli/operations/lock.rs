@@ -69,13 +69,12 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
         let mut resources = Vec::new();
         let mut as_strangers = Vec::new();
         for name in &arguments.resources {
-            resources.push(match name.strip_prefix("gpu:") {
-                Some(gpu) => gpu_of(gpu).await?,
-                None => {
-                    let target = site.find(name, Strangers::Welcome).await?;
-                    as_strangers.extend(target.as_stranger);
-                    target.resource
-                }
+            resources.push(if let Some(gpu) = name.strip_prefix("gpu:") {
+                gpu_of(gpu).await?
+            } else {
+                let target = site.find(name, Strangers::Welcome).await?;
+                as_strangers.extend(target.as_stranger);
+                target.resource
             });
         }
         for note in &site.notes {

@@ -45,6 +45,17 @@ pub(in crate::cli) fn told(error: &dyn Error) -> String {
     plain(&told)
 }
 
+/// An error and its causes in one line.
+pub(in crate::cli) fn with_causes(error: &dyn Error) -> String {
+    let (mut line, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(error.to_string().trim());
+        cause = error.source();
+    }
+    plain(&line)
+}
+
 /// Shows that lem could not even begin: no threads, no file descriptors.
 pub(in crate::cli) fn failure_of_start(error: &std::io::Error) -> ExitCode {
     say(&format!("error: lem could not start: {error}"));

@@ -24,7 +24,7 @@ use crate::secret::{hidden_in, hide_in_json};
 pub(super) use doctor::findings;
 #[cfg(any(test, fuzzing))]
 pub(super) use error::told;
-pub(super) use error::{error, failure_of_start, init_error};
+pub(super) use error::{error, failure_of_start, init_error, with_causes};
 pub(super) use plan::{persistent_mode, plan};
 pub(super) use progress::{Progress, Talk};
 pub(super) use prompt::{ask_elsewhere, ask_repair, ask_resume, ask_start, can_ask};

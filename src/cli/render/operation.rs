@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{counted, say};
 use crate::coordination::admission::Obstacle;
 use crate::coordination::error::Met;
+use crate::coordination::kind::Kind;
 use crate::coordination::operation::{Operation, State};
 use crate::coordination::owner::Life;
 use crate::coordination::permit::Waiting;
@@ -76,7 +77,7 @@ impl InTheWay<'_> {
             "holder": self.met.holder.as_ref().map(|holder| json!({
                 "operation": holder.id,
                 "state": holder.state,
-                "kind": holder.kind().map(|kind| kind.word()),
+                "kind": holder.kind().map(Kind::word),
                 "what": holder.what,
                 "command": holder.command,
                 "resource": holder.parts.first().map(|part| part.resource.to_string()),

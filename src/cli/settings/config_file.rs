@@ -36,7 +36,7 @@ pub(in crate::cli) struct ConfigFile {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(in crate::cli) struct CoordinationKeys {
-    /// A database of a PostgreSQL server that several machines share: `postgres://USER@HOST/NAME`.
+    /// A database of a `PostgreSQL` server that several machines share: `postgres://USER@HOST/NAME`.
     pub url: Option<String>,
     /// How long a machine that is not heard of keeps what it has, a third more for others. Default
     /// 15 s.

@@ -87,7 +87,8 @@ impl fmt::Display for Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("name", &self.name).field("lease", &self.lease).finish()
+        let mut shown = f.debug_struct("Server");
+        shown.field("name", &self.name).field("lease", &self.lease).finish_non_exhaustive()
     }
 }
 
