@@ -8,7 +8,7 @@
 //! 2026-11-21: `synchronous = NORMAL`. Killing a process loses nothing that was committed; a power
 //! cut may, and ends every owner too. The epoch of the tokens alone is flushed, once per boot.
 //!
-//! 2026-11-30: a file and a server differ in how a transaction begins ([`file`], [`server`]), in the
+//! 2026-11-30: a file and a server differ in how a transaction begins ([`mod@file`], [`server`]), in the
 //! clock, and in who tells that an owner lives ([`vantage`]); every question is asked once, of both.
 
 mod ask;

@@ -32,7 +32,7 @@ impl Vantage {
     ///
     /// 2026-11-30: the lock on its file wherever that can be seen, though the ledger be shared: the
     /// kernel can't be wrong. Who can't see it waits a third longer than the lease, which is when
-    /// the owner itself has given up for long (`agent::Trust`).
+    /// the owner itself has given up for long (`trust`).
     pub(super) fn sign(&self, boot: &str, file: &Path, heard: Moment, lease: Duration) -> Sign {
         if self.lease.is_none() || (boot == self.boot && file.exists()) {
             return Sign::Lock;
