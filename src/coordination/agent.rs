@@ -17,6 +17,8 @@ pub(crate) const VARIABLE: &str = "LEM_AGENT";
 /// The operation that a command is run by, and its token: what is given to that command.
 pub(crate) const OPERATION: &str = "LEM_OP_ID";
 pub(crate) const TOKEN: &str = "LEM_LOCK_TOKEN";
+/// The ledger that it is in.
+pub(crate) const LEDGER: &str = "LEM_LEDGER_ID";
 /// The operation, as `lem unlock` wants it.
 pub(crate) const LOCK: &str = "LEM_LOCK_ID";
 
@@ -37,6 +39,8 @@ pub(crate) struct Agent {
     trust: Option<Trust>,
     /// Where the ledger is, if a command that is run by this process would not find it itself.
     url: Option<String>,
+    /// Which one it is.
+    id: String,
 }
 
 impl Agent {
@@ -73,8 +77,9 @@ impl Agent {
             let parent = parent(&mut ledger)?;
             let trust = ledger.lease().map(Trust::new);
             let url = ledger.server().map(|server| server.url().to_owned());
+            let id = ledger.id()?;
             let ledger = Arc::new(Mutex::new(ledger));
-            Ok::<_, LedgerError>(Self { ledger, own, name, parent, trust, url })
+            Ok::<_, LedgerError>(Self { ledger, own, name, parent, trust, url, id })
         });
         let agent = Arc::new(opening.await?);
         let (weak, pace) = (Arc::downgrade(&agent), agent.trust.as_ref().map(Trust::pace));
@@ -85,8 +90,8 @@ impl Agent {
                 let asked = Trust::now();
                 let heard = agent.call(Ledger::heartbeat).await;
                 // One that the kernel tells about and that is not heard of is only shown as such.
-                if let (Ok(()), Some(trust)) = (heard, &agent.trust) {
-                    trust.renew(asked);
+                if matches!(heard, Ok(true)) {
+                    agent.was_heard(asked);
                 }
             }
         });
@@ -108,8 +113,9 @@ impl Agent {
     }
 
     /// What a `lem` within a command of this process is told of the ledger.
-    pub(crate) fn environment(&self) -> Option<(String, String)> {
-        Some((URL.to_owned(), self.url.clone()?))
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (String, String)> {
+        let url = self.url.clone().map(|url| (URL.to_owned(), url));
+        url.into_iter().chain([(LEDGER.to_owned(), self.id.clone())])
     }
 
     /// Hears when something may have changed. Only within a runtime.
@@ -138,12 +144,24 @@ impl Agent {
         Ok(asking::ask(move || agent.ask(ask)).await?)
     }
 
-    /// The same, on this thread.
-    pub(crate) fn call_blocking<T, F>(&self, ask: F) -> Result<T, CoordinationError>
+    /// The same, waiting on this thread; of a server, no longer than a farewell may take.
+    pub(crate) fn call_blocking<T, F>(self: &Arc<Self>, ask: F) -> Result<T, CoordinationError>
     where
-        F: FnOnce(&mut Ledger, &Owner) -> Result<T, LedgerError>,
+        T: Send + 'static,
+        F: FnOnce(&mut Ledger, &Owner) -> Result<T, LedgerError> + Send + 'static,
     {
-        Ok(self.ask(ask)?)
+        if self.url.is_none() {
+            return Ok(self.ask(ask)?);
+        }
+        let agent = Arc::clone(self);
+        Ok(asking::briefly(move || agent.ask(ask))?)
+    }
+
+    /// A question that was asked then was answered with an operation that runs: the owner was heard.
+    pub(super) fn was_heard(&self, asked: i64) {
+        if let Some(trust) = &self.trust {
+            trust.renew(asked);
+        }
     }
 
     fn ask<T>(
@@ -157,9 +175,10 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ledger, owner) = (Arc::clone(&self.ledger), self.own.owner.clone());
+        let leave = move || ledger.lock().unwrap_or_else(PoisonError::into_inner).leave(&owner);
         // Left behind, it would be found dead and forgotten.
-        let _ = ledger.leave(&self.own.owner);
+        let _ = if self.url.is_some() { asking::briefly(leave) } else { leave() };
     }
 }
 
@@ -167,6 +186,10 @@ impl Drop for Agent {
 fn parent(ledger: &mut Ledger) -> Result<Option<OperationId>, LedgerError> {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<i64>().ok());
     let (Some(id), Some(token)) = (number(OPERATION), number(TOKEN)) else { return Ok(None) };
+    // Each ledger counts from one.
+    if std::env::var(LEDGER).is_ok_and(|of| ledger.id().is_ok_and(|own| own != of)) {
+        return Ok(None);
+    }
     let found = ledger.operation(OperationId(id))?.filter(|operation| {
         operation.state == State::Active && operation.token.is_some_and(|it| it.0 == token)
     });

@@ -28,6 +28,22 @@ pub(crate) async fn ask<T: Send + 'static>(
     }
 }
 
+/// How long the last word to a server is waited for by somebody who ends.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Asks something on a thread of its own and waits on this one, for no longer than a farewell may
+/// take: for guards that are dropped. What is not heard in time is found out by others.
+///
+/// # Errors
+/// There is no answer in time, or it is an error.
+pub(crate) fn briefly<T: Send + 'static>(
+    question: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
+) -> Result<T, LedgerError> {
+    let (says, answer) = std::sync::mpsc::channel();
+    std::thread::spawn(move || says.send(question()));
+    answer.recv_timeout(FAREWELL).unwrap_or(Err(LedgerError::Silent { limit: FAREWELL }))
+}
+
 /// One moment of a ledger, if there is one: for who only looks.
 ///
 /// # Errors

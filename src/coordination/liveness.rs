@@ -61,7 +61,10 @@ pub(crate) fn liveness(
             Liveness::Settles { left: operation.settled(freed).since(now) }
         }
         (Life::Outlived, Fate::Lives) => Liveness::Outlived,
-        (Life::Elsewhere, Fate::Lives) => Liveness::Elsewhere,
+        (Life::Elsewhere, Fate::Lives) => match heard.map(|heard| now.since(heard)) {
+            Some(silent) if silent >= SILENT => Liveness::Stalled { silent },
+            _ => Liveness::Elsewhere,
+        },
         (_, Fate::Lives) => match heard.map(|heard| now.since(heard)) {
             Some(silent) if silent >= SILENT => Liveness::Stalled { silent },
             _ => Liveness::Lives,

@@ -163,6 +163,11 @@ impl Owner {
 /// Nobody takes so long from making a file to locking it.
 const YOUNG: Duration = Duration::from_secs(60);
 
+/// Whether a file is called as an owner's.
+pub(crate) fn is_one(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "lock")
+}
+
 /// Removes the files of owners that died before anybody heard of them.
 pub(crate) fn sweep(owners: &Path, known: &[String]) {
     for entry in fs::read_dir(owners).into_iter().flatten().flatten() {

@@ -21,6 +21,7 @@ use super::error::{CoordinationError, Met};
 use super::ledger::{Answer, Change, Ending, Started};
 use super::operation::{OperationId, State, Token, Wish};
 use super::part::Part;
+use super::trust::Trust;
 use crate::cancel::Cancel;
 
 /// How long to wait for what somebody else has.
@@ -64,6 +65,15 @@ pub(crate) enum Disturbance {
 }
 
 impl Disturbance {
+    /// How long a command has to end then, of what it has otherwise.
+    pub(crate) fn grace(&self, usual: Duration) -> Duration {
+        match self {
+            // A little later others may begin.
+            Self::Unheard { silent } => usual.min(*silent / 2),
+            Self::Cancelled { .. } | Self::TakenAway { .. } => usual,
+        }
+    }
+
     /// The error that it is to who has the operation.
     pub(crate) fn error(self, id: OperationId) -> CoordinationError {
         match self {
@@ -98,13 +108,18 @@ impl Permit {
         let asking = Arc::clone(agent);
         // Made where the ledger answers: who gives up waiting for the answer gives it back.
         let asked = agent.call(move |ledger, owner| {
+            let asked = Trust::now();
             Ok(match ledger.ask(&wish, owner, waits)? {
-                Answer::Started(started) => Asked::Begun(Self::of(asking, started)),
+                Answer::Started(started) => Asked::Begun(Self::of(asking, started, asked)),
                 Answer::Queued { id, behind } => Asked::Waits(Ticket::of(asking, id), behind),
                 answer => Asked::Not(answer),
             })
         });
-        match asked.await? {
+        let asked = tokio::select! {
+            asked = asked => asked?,
+            signal = cancel.raised() => return Err(CoordinationError::Cancelled { signal }),
+        };
+        match asked {
             Asked::Begun(permit) => Ok(permit),
             Asked::Waits(ticket, behind) => {
                 ticket.wait(&what, behind, Until { begun, patience, cancel }, waiting).await
@@ -113,7 +128,9 @@ impl Permit {
         }
     }
 
-    fn of(agent: Arc<Agent>, started: Started) -> Self {
+    /// What the ledger answered to a question that was asked then.
+    fn of(agent: Arc<Agent>, started: Started, asked: i64) -> Self {
+        agent.was_heard(asked);
         let Started { id, token, beside } = started;
         Self { agent, id, token, beside, is_over: AtomicBool::new(false) }
     }
@@ -176,7 +193,10 @@ impl Permit {
         step: Option<(&str, Duration)>,
     ) -> Result<bool, CoordinationError> {
         let (id, token) = (self.id, self.token);
-        self.agent.call_blocking(|ledger, _| ledger.step(id, token, step))
+        let step = step.map(|(what, limit)| (what.to_owned(), limit));
+        self.agent.call_blocking(move |ledger, _| {
+            ledger.step(id, token, step.as_ref().map(|(what, limit)| (what.as_str(), *limit)))
+        })
     }
 
     /// Notes how long the engine may go on after the death of everybody who has it, while no step
@@ -196,9 +216,10 @@ impl Permit {
         over_shared: bool,
     ) -> Result<bool, CoordinationError> {
         let (id, token) = (self.id, self.token);
+        let (parts, what) = (parts.to_vec(), what.to_owned());
         let changed = self
             .agent
-            .call_blocking(|ledger, _| ledger.change(id, token, parts, over_shared, what))?;
+            .call_blocking(move |ledger, _| ledger.change(id, token, &parts, over_shared, &what))?;
         Ok(changed == Change::Done)
     }
 
@@ -313,7 +334,7 @@ impl Drop for Permit {
         let ending = Ending::failed("it was given up");
         let (id, token) = (self.id, self.token);
         // What the ledger does not hear, it finds out: the owner ends.
-        let _ = self.agent.call_blocking(|ledger, _| ledger.finish(id, token, &ending));
+        let _ = self.agent.call_blocking(move |ledger, _| ledger.finish(id, token, &ending));
     }
 }
 

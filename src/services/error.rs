@@ -212,7 +212,10 @@ impl ServiceError {
             Self::Cancelled { .. }
                 | Self::Engine(EngineError::Cancelled)
                 | Self::Coordination(
-                    C::Cancelled { .. } | C::CancelledByOther { .. } | C::TakenAway { .. }
+                    C::Cancelled { .. }
+                        | C::CancelledByOther { .. }
+                        | C::TakenAway { .. }
+                        | C::Unheard { .. }
                 )
         )
     }

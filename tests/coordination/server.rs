@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use crate::support::postgres::{self, Postgres, SOCKET};
 use crate::support::{Proxy, Way, eventually, processes};
 use crate::world::World;
@@ -218,4 +220,93 @@ fn a_configuration_names_the_server_for_everything_that_an_operation_runs() {
     assert!(!world.scene.path("machine/local/coordination/ledger.db").exists());
     let shown = world.lem(&["config", "show", "--json"]).expect(0).stdout;
     assert!(shown.contains("\"(set)\"") && !shown.contains("user=lem"), "{shown}");
+}
+
+#[test]
+fn an_operation_of_another_ledger_covers_nothing_here() {
+    let postgres = Postgres::start();
+    let (_, two) = machines(&postgres);
+    // Both ledgers count from one.
+    let held = two.hold(&["restart", "api"]);
+    let alone = World::of_names_in_a_file();
+    let (lem, url) = (env!("CARGO_BIN_EXE_lem"), postgres::url(postgres.folder(), "ledger"));
+    let script = format!("LEM_COORDINATION_URL='{url}' {lem} op restart api -- touch both");
+    alone.lem(&["op", "deploy", "other", "--", "sh", "-c", &script]).expect(75);
+    assert!(!alone.scene.path("both").exists());
+    held.end().expect(0);
+}
+
+#[test]
+fn what_a_database_says_removes_no_file_of_anybody() {
+    let postgres = Postgres::start();
+    let (one, _) = machines(&postgres);
+    one.lem(&["op", "read", "api", "--", "true"]).expect(0);
+    let victim = one.scene.path("victim.lock");
+    std::fs::write(&victim, "").unwrap();
+    let row = format!("'x', 'h', 'one', 1, 1, 1, '{}', 'somebody', 0, 0", victim.display());
+    postgres.ask("ledger", &format!("INSERT INTO lem.owners VALUES ({row})"));
+    one.lem(&["op", "restart", "api", "--", "true"]).expect(0);
+    assert_eq!(postgres.ask("ledger", "SELECT count(*) FROM lem.owners"), "0");
+    assert!(victim.exists());
+}
+
+#[test]
+fn a_server_that_hangs_keeps_nobody_who_wants_to_go() {
+    let postgres = Postgres::start();
+    let url = postgres.database("ledger");
+    let proxy = Proxy::to(postgres.socket(), SOCKET);
+    let (one, two) =
+        (machine("one", &postgres::url(proxy.folder(), "ledger")), machine("two", &url));
+    let held = two.hold(&["restart", "api"]);
+    let mut next = one.queue(&["restart", "api", "--queue"]);
+    next.says("waits for operation");
+    proxy.set(Way::Blocked);
+    // Asks now, and gets no answer.
+    held.end().expect(0);
+    let asked = Instant::now();
+    eventually("it asks", || (asked.elapsed() > Duration::from_secs(1)).then_some(()));
+    next.lem.signal(Signal::SIGINT);
+    next.lem.wait().expect(130);
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn a_lock_whose_lease_is_over_settles_and_ends_with_its_own_code() {
+    let postgres = Postgres::start();
+    postgres.database("ledger");
+    let proxy = Proxy::to(postgres.socket(), SOCKET);
+    let one = machine("one", &postgres::url(proxy.folder(), "ledger"));
+    let go = one.scene.path("go");
+    let script = "touch runs; while [ ! -e go ]; do sleep 0.05; done";
+    let mut lock = one.start(&["lock", "name:api", "-x", "--", "sh", "-c", script]);
+    eventually("it has it", || one.scene.path("runs").exists().then_some(()));
+    proxy.set(Way::Cut);
+    lock.wait().expect(75).says(&["could not be reached for 2.0s"]);
+    proxy.set(Way::Open);
+    std::fs::remove_file(one.scene.path("runs")).unwrap();
+    let mut lock = one.start(&["lock", "name:api", "-x", "--", "sh", "-c", script]);
+    eventually("it has it", || one.scene.path("runs").exists().then_some(()));
+    proxy.set(Way::Cut);
+    std::fs::write(go, "").unwrap();
+    lock.wait().expect(0).says(&["is not noted"]);
+}
+
+#[test]
+fn what_a_database_begins_with_by_itself_makes_no_difference() {
+    let postgres = Postgres::start();
+    let (one, two) = machines(&postgres);
+    for setting in
+        ["default_transaction_isolation = 'serializable'", "default_transaction_read_only = on"]
+    {
+        postgres.ask("postgres", &format!("ALTER DATABASE ledger SET {setting}"));
+    }
+    let names: Vec<String> = (0..6).map(|number| format!("name:n{number}")).collect();
+    let begin = |(number, name): (usize, &String)| {
+        [&one, &two][number % 2].start(&["op", "restart", name, "--", "true"])
+    };
+    let mut all: Vec<_> = names.iter().enumerate().map(begin).collect();
+    for lem in &mut all {
+        lem.wait().expect(0);
+    }
+    assert_eq!(states(&postgres), "done|6");
 }

@@ -71,6 +71,11 @@ impl Postgres {
         url(self.folder.path(), name)
     }
 
+    /// The folder of its socket.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Where it listens.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join(SOCKET)

@@ -98,6 +98,10 @@ fn ledger_hint(error: &LedgerError) -> Option<String> {
             "name a folder on a disk of this machine (LEM_STATE_DIR), or a PostgreSQL server \
              (LEM_COORDINATION_URL)"
         }
+        E::Query { ledger, .. } if ledger.starts_with("postgres://") => {
+            "may this user write to the schema `lem` of the database, or make it? (GRANT CREATE ON \
+             DATABASE … once, or ALL ON ALL TABLES IN SCHEMA lem)"
+        }
         E::Query { .. } | E::Senseless { .. } | E::Away { .. } | E::Settings(_) => return None,
     };
     Some(hint.to_owned())

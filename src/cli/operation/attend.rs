@@ -99,11 +99,7 @@ impl Attending<'_> {
                     tree.end(GRACE, AfterGrace::Kill);
                 }
                 disturbance = &mut disturbed, if cause.is_none() => {
-                    let grace = match disturbance {
-                        // By then others may begin.
-                        Disturbance::Unheard { silent } => GRACE.min(silent / 2),
-                        _ => GRACE,
-                    };
+                    let grace = disturbance.grace(GRACE);
                     cause = Some(Cause::Disturbed(disturbance));
                     tree.end(grace, AfterGrace::Kill);
                 }

@@ -15,7 +15,7 @@ use crate::duration::human;
 use crate::engine::process::Exit;
 
 /// Ends the operation, and says lem's exit code.
-pub(super) async fn conclude(
+pub(in crate::cli) async fn conclude(
     permit: Permit,
     what: &str,
     ended: &Ended,

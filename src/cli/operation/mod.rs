@@ -22,7 +22,8 @@ mod wish;
 mod work;
 
 pub(super) use arguments::Arguments;
-pub(super) use attend::{Attending, Cause, Ended};
+pub(super) use attend::Attending;
+pub(super) use conclude::conclude;
 pub(super) use error::OperationError;
 pub(super) use op::run;
 pub(super) use place::{Site, Strangers, Where};

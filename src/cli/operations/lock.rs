@@ -5,22 +5,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::cancel::Cancel;
-use crate::cli::exit;
 use crate::cli::ledger;
-use crate::cli::operation::{Attending, Cause, Ended, OperationError, Site, Strangers, Where};
+use crate::cli::operation::{Attending, OperationError, Site, Strangers, Where, conclude};
 use crate::cli::render::{self, operation as show};
 use crate::cli::runtime::block_on;
 use crate::cli::service;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::kind::Kind;
 use crate::coordination::ledger::Ending;
-use crate::coordination::operation::{OnConflict, State, Wish};
+use crate::coordination::operation::{OnConflict, Wish};
 use crate::coordination::part::{Act, Part};
-use crate::coordination::permit::{Disturbance, Patience, Permit};
+use crate::coordination::permit::{Patience, Permit};
 use crate::coordination::resource::{Level, Resource};
-use crate::engine::process::Exit;
 use crate::gpu::look::Lookout;
 
 /// Run a command that has something meanwhile: containers, GPUs and names (RES), or services of a
@@ -81,6 +80,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
             render::say(&format!("note: {note}"));
         }
         let wish = arguments.wish(&resources, &as_strangers, agent.name());
+        let what = wish.what.clone();
         let mut tell = |it: &_| show::waiting(it);
         let taken = Permit::take(&agent, wish, arguments.patience(), cancel, &mut tell).await;
         let permit = match taken {
@@ -95,7 +95,15 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> ExitCode {
         let attending = Attending { agent: &agent, permit: &permit, command, limit: None, cancel };
         let ended =
             if arguments.close { attending.run_alone().await } else { attending.run().await };
-        conclude(permit, ended).await
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                permit.end(Ending::failed(error.to_string())).await?;
+                return Err(error);
+            }
+        };
+        // It has no limit, and no document.
+        conclude(permit, &what, &ended, Duration::MAX, &mut Value::Null).await
     })
 }
 
@@ -156,42 +164,4 @@ fn is_not_got(error: &CoordinationError) -> bool {
             | E::QueueFull { .. }
             | E::AgentFull { .. }
     )
-}
-
-/// The end of the operation, as that of the command was.
-async fn conclude(
-    permit: Permit,
-    ended: Result<Ended, OperationError>,
-) -> Result<u8, OperationError> {
-    let id = permit.id;
-    let ended = match ended {
-        Ok(ended) => ended,
-        Err(error) => {
-            permit.end(Ending::failed(error.to_string())).await?;
-            return Err(error);
-        }
-    };
-    let code = match ended.exit {
-        Exit::Code(code) => u8::try_from(code).unwrap_or(u8::MAX),
-        Exit::Signal(signal) => 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0)),
-    };
-    let (state, note, error) = match ended.cause {
-        Some(Cause::Disturbed(Disturbance::TakenAway { why })) => {
-            return Err(CoordinationError::TakenAway { id, why }.into());
-        }
-        Some(Cause::Disturbed(Disturbance::Cancelled { why })) => {
-            let error = CoordinationError::CancelledByOther { id, why: why.clone() };
-            (State::Cancelled, Some(why), Some(error))
-        }
-        Some(Cause::Disturbed(unheard @ Disturbance::Unheard { .. })) => {
-            let error = unheard.error(id);
-            (State::Failed, Some(error.to_string()), Some(error))
-        }
-        Some(Cause::Interrupted(signal)) => (State::Cancelled, Some(format!("by {signal}")), None),
-        Some(Cause::TookTooLong) => (State::TimedOut, None, None),
-        None if code == exit::DONE => (State::Done, None, None),
-        None => (State::Failed, Some(ended.exit.to_string()), None),
-    };
-    permit.end(Ending { state, exit_code: Some(i32::from(code)), note }).await?;
-    error.map_or(Ok(code), |error| Err(error.into()))
 }

@@ -143,7 +143,7 @@ async fn attend(command: &[OsString], leave: &Leave, cancel: &Cancel) -> Result<
             }
             disturbance = &mut disturbed => {
                 attended.ask_to_end();
-                if tokio::time::timeout(GRACE, &mut ended).await.is_err() {
+                if tokio::time::timeout(disturbance.grace(GRACE), &mut ended).await.is_err() {
                     attended.kill();
                     ended.await;
                 }

@@ -172,6 +172,7 @@ impl Ledger {
             match again(own, &others, &places::graph(connection)?) {
                 Decision::Start { beside } => {
                     let token = next_token(connection)?;
+                    hear(connection, &own.owner, at)?;
                     start(connection, own, token, &beside, at.now)?;
                     Ok(Some(Turn::Started(Started { id, token, beside })))
                 }
@@ -249,9 +250,14 @@ fn insert(
     Ok(OperationId(id))
 }
 
+/// Notes that an owner is well; false where nobody knows it.
+pub(super) fn hear(connection: &mut Db, owner: &str, at: &Vantage) -> QueryResult<bool> {
+    let known = diesel::update(owners::table.find(owner)).set(owners::heartbeat.eq(at.now.0));
+    Ok(known.execute(connection)? == 1)
+}
+
 fn keep_owner(connection: &mut Db, owner: &Owner, at: &Vantage) -> QueryResult<()> {
-    let known = owners::table.find(&owner.id).select(owners::id).first::<String>(connection);
-    if known.optional()?.is_none() {
+    if !hear(connection, &owner.id, at)? {
         super::reclaim::forget_owners(connection, at)?;
         diesel::insert_into(owners::table).values(OwnerRow::new(owner, at)).execute(connection)?;
     }

@@ -32,6 +32,8 @@ impl Db {
         work: impl FnOnce(&mut Self) -> QueryResult<T>,
     ) -> QueryResult<T> {
         const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        // Whatever the database begins with by itself: what was written before the lock was had is seen.
+        const EACH_SEES_ALL: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
         type Transaction = AnsiTransactionManager;
         match (&mut *self, mode) {
             (Self::File(file), Mode::Reading) => Transaction::begin_transaction(file)?,
@@ -42,7 +44,7 @@ impl Db {
                 Transaction::begin_transaction_sql(server, ONE_MOMENT)?;
             }
             (Self::Server(server), Mode::Writing | Mode::Noting) => {
-                Transaction::begin_transaction(server)?;
+                Transaction::begin_transaction_sql(server, EACH_SEES_ALL)?;
             }
         }
         let done = work(self);

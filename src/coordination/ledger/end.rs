@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use super::ask::withdraw;
+use super::ask::{hear, withdraw};
 use super::reclaim::{living, today};
 use super::rows::{parts_to_text, to_word};
 use super::schema::{events, operations, owners};
@@ -208,23 +208,20 @@ impl Ledger {
         Ok(found)
     }
 
-    /// Says that an owner is well.
-    pub(crate) fn heartbeat(&mut self, owner: &Owner) -> Result<(), LedgerError> {
+    /// Says that an owner is well; false where nobody knows it, since it has nothing.
+    pub(crate) fn heartbeat(&mut self, owner: &Owner) -> Result<bool, LedgerError> {
         use operations::dsl as o;
         self.noting(|connection, at| {
-            diesel::update(owners::table.find(&owner.id))
-                .set(owners::heartbeat.eq(at.now.0))
-                .execute(connection)?;
-            if at.lease.is_none() {
-                return Ok(());
+            if !hear(connection, &owner.id, at)? || at.lease.is_none() {
+                return Ok(at.lease.is_none());
             }
             // Somebody took it for dead, and nobody has followed yet.
             let own = o::operations.filter(o::owner.eq(&owner.id));
             let own = own.filter(o::state.eq(to_word(State::Active)));
             diesel::update(own.filter(o::exit_code.is_null()).filter(o::freed.is_not_null()))
                 .set(o::freed.eq(None::<i64>))
-                .execute(connection)
-                .map(drop)
+                .execute(connection)?;
+            Ok(true)
         })
     }
 

@@ -38,6 +38,7 @@ mod versions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -284,7 +285,10 @@ impl Ledger {
         let mut vantage = self.vantage();
         match &self.store {
             Store::File(file) => file.at_once(&mut self.db, &mut vantage, work),
-            Store::Server(_) => drop(self.noting(work)),
+            Store::Server(_) => drop(self.noting(|db, at| {
+                db.batch_execute("SET LOCAL lock_timeout TO '50ms'")?;
+                work(db, at)
+            })),
         }
     }
 

@@ -135,7 +135,9 @@ pub(super) fn forget_owners(connection: &mut Db, at: &Vantage) -> QueryResult<()
 }
 
 fn remove_file(owner: &Owner) {
-    let _ = std::fs::remove_file(&owner.file);
+    if owner::is_one(&owner.file) {
+        let _ = std::fs::remove_file(&owner.file);
+    }
 }
 
 /// The moment at which it was noted, for the record of people.

@@ -22,8 +22,11 @@ use super::vantage::Vantage;
 use super::{LedgerError, gate};
 use crate::coordination::operation::Moment;
 
-/// How long a server may be away that was there.
-const AWAY: Duration = Duration::from_secs(10);
+/// How long a server may be away that was there, if leases are long.
+const AWAY: Duration = Duration::from_secs(60);
+/// How long somebody may stand still within a transaction, if leases are long: those of others may
+/// be short.
+const STANDS_STILL: Duration = Duration::from_secs(5);
 /// How often a connection may end within one transaction.
 const MOST: usize = 20;
 /// How long a transaction may stay undecided whose client is gone.
@@ -39,13 +42,19 @@ fn settings(server: &Server) -> String {
         "SET search_path TO lem; SET synchronous_commit TO on; SET lock_timeout TO '30s'; \
          SET statement_timeout TO '45s'; SET idle_in_transaction_session_timeout TO {}; \
          LISTEN {CHANNEL}",
-        server.lease().as_millis() / 3
+        (server.lease() / 3).min(STANDS_STILL).as_millis()
     )
 }
 
 /// Connects to it.
 pub(super) fn connect(server: &Server) -> ConnectionResult<Db> {
-    let mut connection = PgConnection::establish(server.url())?;
+    let connection = PgConnection::establish(server.url());
+    let mut connection = connection.map_err(|error| match error {
+        ConnectionError::BadConnection(words) => {
+            ConnectionError::BadConnection(server.without_secrets(&words))
+        }
+        error => error,
+    })?;
     let settings = connection.batch_execute(&settings(server));
     settings.map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(Db::Server(connection))
@@ -53,11 +62,12 @@ pub(super) fn connect(server: &Server) -> ConnectionResult<Db> {
 
 /// Connects again, as long as it may be away.
 fn connect_again(server: &Server) -> Result<Db, LedgerError> {
-    let begun = Instant::now();
+    // Longer than that nobody believes to have anything still.
+    let (begun, away) = (Instant::now(), (server.lease() * 2 / 3).min(AWAY));
     loop {
         match connect(server) {
             Ok(db) => return Ok(db),
-            Err(_) if begun.elapsed() < AWAY => {
+            Err(_) if begun.elapsed() < away => {
                 std::thread::park_timeout(Duration::from_millis(100));
                 gate::pause();
             }
@@ -120,6 +130,10 @@ pub(super) fn transaction<T>(
                 }
             }
         };
+        if is_crossed(&error) {
+            gate::pause();
+            continue;
+        }
         if !is_cut_off(db, &error) {
             return Err(failed(error));
         }
@@ -180,6 +194,12 @@ fn is_cut_off(db: &mut Db, error: &Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether two were in each other's way, of whom one was to begin anew.
+fn is_crossed(error: &Error) -> bool {
+    matches!(error, Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _))
+        || error.to_string().contains("deadlock detected")
 }
 
 /// Whether somebody else had it for too long.

@@ -21,11 +21,11 @@ pub(super) struct Vantage {
 
 impl Vantage {
     /// Where the file of an owner is, seen from here: a container may have the folder elsewhere.
+    ///
+    /// 2026-12-01: in no other folder, whatever is noted: what a database says may be anybody's word,
+    /// and files of the dead are removed.
     pub(super) fn file(&self, noted: &Path) -> PathBuf {
-        match noted.file_name().map(|name| self.owners.join(name)) {
-            Some(here) if !noted.exists() && here.exists() => here,
-            _ => noted.to_owned(),
-        }
+        self.owners.join(noted.file_name().unwrap_or_default())
     }
 
     /// What tells whether an owner lives that was heard of then, and has such a lease.

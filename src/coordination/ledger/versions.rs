@@ -56,6 +56,13 @@ fn steps_had(db: &mut Db) -> QueryResult<usize> {
 
 /// Brings a ledger to the newest version, within the caller's transaction.
 pub(super) fn bring_up(db: &mut Db) -> QueryResult<()> {
+    if let Db::Server(_) = db {
+        // Who may use a schema may not be who may make one.
+        let there = sql::<Nullable<Text>>("to_regnamespace('lem')::text");
+        if diesel::select(there).get_result::<Option<String>>(db)?.is_none() {
+            db.batch_execute("CREATE SCHEMA lem")?;
+        }
+    }
     bring_up_by(steps_of(db), db)
 }
 

@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::met::{met, met_in_queue};
 use super::{LOOK, Patience, Permit, Waiting};
-use crate::cancel::Cancel;
+use crate::cancel::{Cancel, Signal};
 use crate::coordination::admission::Obstacle;
 use crate::coordination::agent::Agent;
+use crate::coordination::asking::FAREWELL;
 use crate::coordination::error::CoordinationError;
 use crate::coordination::ledger::Turn;
 use crate::coordination::operation::{Operation, OperationId, State};
+use crate::coordination::trust::Trust;
 
 /// How long somebody waits, and what ends it before.
 #[derive(Debug, Clone, Copy)]
@@ -75,12 +77,13 @@ impl Ticket {
             tokio::select! {
                 () = ear.heard() => {}
                 () = sleep(pause) => {}
-                signal = until.cancel.raised() => {
-                    self.withdraw(State::Cancelled, &signal.to_string()).await?;
-                    return Err(CoordinationError::Cancelled { signal });
-                }
+                signal = until.cancel.raised() => return Err(self.give_up(signal).await),
             }
-            match self.ask().await? {
+            let its = tokio::select! {
+                its = self.ask() => its?,
+                signal = until.cancel.raised() => return Err(self.give_up(signal).await),
+            };
+            match its {
                 Its::Turn(permit) => {
                     self.is_over = true;
                     return Ok(permit);
@@ -105,14 +108,22 @@ impl Ticket {
     async fn ask(&self) -> Result<Its, CoordinationError> {
         let (id, agent) = (self.id, Arc::clone(&self.agent));
         let asking = self.agent.call(move |ledger, _| {
+            let asked = Trust::now();
             Ok(match ledger.turn(id)? {
-                Turn::Started(started) => Its::Turn(Permit::of(agent, started)),
+                Turn::Started(started) => Its::Turn(Permit::of(agent, started, asked)),
                 Turn::Waiting { behind, again } => Its::NotYet(behind, again),
                 Turn::Over(operation) => Its::Over(operation),
                 Turn::Gone => Its::Gone,
             })
         });
         asking.await
+    }
+
+    /// Leaves the queue for a signal. A ledger that does not hear of it sees who waits end.
+    async fn give_up(&mut self, signal: Signal) -> CoordinationError {
+        let why = signal.to_string();
+        let _ = timeout(FAREWELL, self.withdraw(State::Cancelled, &why)).await;
+        CoordinationError::Cancelled { signal }
     }
 
     async fn expire(
@@ -140,7 +151,8 @@ impl Drop for Ticket {
         }
         let id = self.id;
         let why = Some("nobody waits any more");
-        let _ = self.agent.call_blocking(|ledger, _| ledger.withdraw(id, State::Cancelled, why));
+        let _ =
+            self.agent.call_blocking(move |ledger, _| ledger.withdraw(id, State::Cancelled, why));
     }
 }
 
