@@ -1,6 +1,6 @@
 //! What is asked for: it begins, waits or is refused, all in one transaction.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 
@@ -8,6 +8,7 @@ use super::end::{close, event};
 use super::reclaim::{living, today};
 use super::rows::{NewOperation, OwnerRow, to_word};
 use super::schema::{meta, operations, owners};
+use super::still::{Still, last_event};
 use super::vantage::Vantage;
 use super::{Db, Ledger, LedgerError, look, places};
 use crate::coordination::admission::{Cause, Decision, Full, Newcomer, Obstacle, decide, full};
@@ -138,6 +139,10 @@ impl Ledger {
 
     /// Asks whether it is the turn of one that waits.
     pub(crate) fn turn(&mut self, id: OperationId) -> Result<Turn, LedgerError> {
+        let happened = self.reading(|connection, _| last_event(connection))?;
+        if let Some(still) = self.still.as_ref().filter(|it| it.holds(id, happened)) {
+            return Ok(Turn::Waiting { behind: still.behind.clone(), again: None });
+        }
         // Most who are woken go on waiting: to see that, nothing needs to be written.
         let seen = self.reading(|connection, at| {
             let others = look::live(connection)?;
@@ -157,10 +162,13 @@ impl Ledger {
                 let life = of(obstacle).map(Owner::life);
                 !matches!(life, Some(Life::Lives | Life::Outlived | Life::Elsewhere))
             };
-            let again = behind.iter().filter_map(|it| of(it)?.lease()).min();
-            Ok((!behind.iter().any(dead)).then_some((behind, again)))
+            let owners: Vec<Owner> = behind.iter().filter_map(of).cloned().collect();
+            Ok((!behind.iter().any(dead)).then_some((behind, owners)))
         })?;
-        if let Some((behind, again)) = seen {
+        if let Some((behind, owners)) = seen {
+            let again = owners.iter().filter_map(Owner::lease).min();
+            let (seen, kept) = (Instant::now(), behind.clone());
+            self.still = Some(Still { id, happened, seen, behind: kept, owners });
             return Ok(Turn::Waiting { behind, again });
         }
         let turn = self.writing(|connection, at| {

@@ -32,6 +32,7 @@ mod retention;
 mod rows;
 mod schema;
 mod server;
+mod still;
 mod vantage;
 mod versions;
 
@@ -44,6 +45,7 @@ use uuid::Uuid;
 
 use self::db::Mode;
 use self::file::File;
+use self::still::Still;
 use self::vantage::Vantage;
 use self::versions::Version;
 use super::operation::Moment;
@@ -72,6 +74,7 @@ pub(crate) struct Ledger {
     boot: String,
     /// How often somebody rang whom only a server can have told.
     heard: u64,
+    still: Option<Still>,
 }
 
 /// What it is kept in.
@@ -129,6 +132,7 @@ impl Ledger {
             folder: folder.to_owned(),
             boot: boot()?,
             heard: 0,
+            still: None,
         };
         ledger.prepare()?;
         Ok(ledger)
@@ -138,7 +142,7 @@ impl Ledger {
     pub(crate) fn open_on(server: &Server, folder: PathBuf) -> Result<Self, LedgerError> {
         let db = server::connect(server).map_err(|source| LedgerError::unopened(server, source))?;
         let store = Store::Server(server.clone());
-        let mut ledger = Self { db, store, folder, boot: boot()?, heard: 0 };
+        let mut ledger = Self { db, store, folder, boot: boot()?, heard: 0, still: None };
         ledger.prepare()?;
         // Owners of two ledgers know nothing of each other.
         let id = ledger.id()?;

@@ -42,7 +42,7 @@ const DEFAULTS: [(&str, &str); 7] = [
     ("keepalives_count", "2"),
     ("tcp_user_timeout", "5000"),
     // Of several hosts, the one that can keep something.
-    ("target_session_attrs", "read-write"),
+    ("target_session_attrs", "primary"),
 ];
 
 impl Server {
