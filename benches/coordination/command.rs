@@ -26,12 +26,12 @@ pub(crate) fn measure(rounds: usize) {
         command
     };
     let version = || lem(&["--version"]);
-    let op = || lem(&["op", "restart", "bench", "--", "true"]);
+    let op = || lem(&["op", "restart", "name:bench", "--", "true"]);
     let kinds: [(&str, &dyn Fn() -> Command); 4] = [
         ("true", &bare),
         ("flock FILE true", &flock),
         ("lem --version", &version),
-        ("lem op restart NAME -- true", &op),
+        ("lem op restart name:X -- true", &op),
     ];
     // One after the other each time, so that a busy moment meets all of them.
     let mut times: [Vec<Duration>; 4] = Default::default();

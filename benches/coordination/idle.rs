@@ -9,6 +9,9 @@ use tempfile::TempDir;
 
 use crate::worker;
 
+/// Longer than anybody waits between two looks.
+const SETTLED: Duration = Duration::from_secs(7);
+
 pub(crate) fn measure(crowd: usize, time: Duration) {
     let folder = TempDir::new().unwrap();
     let mut contender = Contender::open(folder.path()).unwrap();
@@ -24,6 +27,8 @@ pub(crate) fn measure(crowd: usize, time: Duration) {
         let waits = lines.map_while(Result::ok).any(|line| line == "waits");
         assert!(waits, "one did not come to wait");
     }
+    // Each looks once more after the last one came; from then on nothing happens.
+    std::thread::sleep(SETTLED);
     let before: Duration = children.iter().map(worker::processor_time).sum();
     std::thread::sleep(time);
     let used = children.iter().map(worker::processor_time).sum::<Duration>().saturating_sub(before);

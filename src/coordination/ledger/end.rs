@@ -5,6 +5,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use super::ask::{hear, withdraw};
+use super::look::is_live;
 use super::reclaim::{living, today};
 use super::rows::{parts_to_text, to_word};
 use super::schema::{events, operations, owners};
@@ -263,7 +264,7 @@ pub(super) fn close(
         .execute(connection)?;
     // What was part of it and goes on is part of what it was part of.
     diesel::update(o::operations.filter(o::parent.eq(operation.id.0)))
-        .filter(o::state.eq_any([to_word(State::Queued), to_word(State::Active)]))
+        .filter(is_live())
         .set(o::parent.eq(operation.parent.map(|id| id.0)))
         .execute(connection)?;
     event(connection, operation.id, state.word(), note)

@@ -144,10 +144,16 @@ pub(super) fn tally_of(connection: &mut Db, since: Timestamp) -> QueryResult<Tal
     Ok(Tally { requested, done: of("done"), lost: of("lost") })
 }
 
+/// That an operation waits or runs, in the words of the index of those: in others, all that ever ran
+/// would be read to find them.
+pub(super) fn is_live() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+    diesel::dsl::sql("state IN ('queued', 'active')")
+}
+
 /// What waits or runs, in the order of the queue.
 pub(super) fn live(connection: &mut Db) -> QueryResult<Vec<Operation>> {
     let rows: Vec<OperationRow> = operations::table
-        .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("state IN ('queued', 'active')"))
+        .filter(is_live())
         .order((operations::rank, operations::id))
         .select(OperationRow::as_select())
         .load(connection)?;

@@ -114,11 +114,7 @@ fn lose(connection: &mut Db, operation: &Operation, now: Moment, why: &str) -> Q
 
 /// Forgets owners that have nothing any more and don't live.
 pub(super) fn forget_owners(connection: &mut Db, at: &Vantage) -> QueryResult<()> {
-    let with_operations = operations::table
-        .filter(
-            operations::state.eq_any([rows::to_word(State::Queued), rows::to_word(State::Active)]),
-        )
-        .select(operations::owner);
+    let with_operations = operations::table.filter(look::is_live()).select(operations::owner);
     let idle: Vec<rows::OwnerRow> = owners::table
         .filter(owners::id.ne_all(with_operations))
         .select(rows::OwnerRow::as_select())
