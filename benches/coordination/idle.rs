@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::worker;
 
 /// Longer than anybody waits between two looks.
-const SETTLED: Duration = Duration::from_secs(7);
+const SETTLED: Duration = Duration::from_secs(14);
 
 pub(crate) fn measure(crowd: usize, time: Duration) {
     let folder = TempDir::new().unwrap();

@@ -41,7 +41,7 @@ fn pid(owner: &Owner) -> Pid {
 /// Ends an owner on this thread: it is asked, what it started is asked by it; after the grace, all
 /// that have its lock are killed. Those that are left.
 pub(crate) fn end_blocking(owner: &Owner, grace: Duration) -> Vec<Process> {
-    let lives = || matches!(owner.life(), Life::Lives | Life::Outlived);
+    let lives = || owner.glance() == Life::Lives;
     let asked = holders(owner);
     let own = asked.iter().filter(|it| owner.is_there() != Some(true) || it.id.pid == pid(owner));
     for process in own {

@@ -10,6 +10,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -82,7 +83,7 @@ impl Own {
         let owner = Owner {
             id,
             host: host(),
-            boot: boot()?,
+            boot: boot()?.to_owned(),
             pid: std::process::id(),
             pid_start,
             namespace: namespace(),
@@ -114,6 +115,15 @@ impl Drop for Own {
 impl Owner {
     /// Whether it lives. Waits for nobody.
     pub(crate) fn life(&self) -> Life {
+        match self.glance() {
+            Life::Lives if self.is_there() == Some(false) => Life::Outlived,
+            life => life,
+        }
+    }
+
+    /// The same, where it makes no difference whether it is what it started that lives: to tell
+    /// takes several times as long, and everybody's transaction does this of everybody.
+    pub(crate) fn glance(&self) -> Life {
         match self.sign {
             Sign::Lease { left } if left.is_zero() => return Life::Dead,
             Sign::Lease { .. } => return Life::Elsewhere,
@@ -127,8 +137,7 @@ impl Owner {
         match File::open(&self.file) {
             Ok(file) => match file.try_lock_shared() {
                 Ok(()) => Life::Dead,
-                Err(TryLockError::WouldBlock) if self.is_there() == Some(false) => Life::Outlived,
-                Err(_) => Life::Lives,
+                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => Life::Lives,
             },
             // Somebody removed the file of one that lives.
             Err(error) if error.kind() == io::ErrorKind::NotFound => match self.is_there() {
@@ -192,12 +201,17 @@ pub(crate) fn sweep(owners: &Path, known: &[String]) {
 ///
 /// # Errors
 /// `/proc` can't be read.
-pub(crate) fn boot() -> io::Result<String> {
-    // Overridden by tests alone, as the path of `libnvidia-ml` is.
-    if let Some(boot) = std::env::var_os("LEM_BOOT_ID") {
-        return Ok(boot.to_string_lossy().into_owned());
+pub(crate) fn boot() -> io::Result<&'static str> {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if let Some(boot) = BOOT.get() {
+        return Ok(boot);
     }
-    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+    // Overridden by tests alone, as the path of `libnvidia-ml` is.
+    let boot = match std::env::var("LEM_BOOT_ID") {
+        Ok(boot) => boot,
+        Err(_) => fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned(),
+    };
+    Ok(BOOT.get_or_init(|| boot))
 }
 
 /// This machine: its id, or else its name.
@@ -219,7 +233,9 @@ pub(crate) fn person() -> String {
 }
 
 fn namespace() -> u64 {
-    fs::metadata("/proc/self/ns/pid").map_or(0, |it| it.ino())
+    static NAMESPACE: LazyLock<u64> =
+        LazyLock::new(|| fs::metadata("/proc/self/ns/pid").map_or(0, |it| it.ino()));
+    *NAMESPACE
 }
 
 #[cfg(test)]

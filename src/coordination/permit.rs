@@ -85,7 +85,10 @@ impl Disturbance {
 }
 
 /// Even if nothing is heard.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(10);
+
+/// What is over by then is not listened for: it takes the kernel longer to close an ear.
+const BRIEF: Duration = Duration::from_millis(100);
 
 impl Permit {
     /// Waits for leave.
@@ -234,9 +237,8 @@ impl Permit {
         cancel: &Cancel,
         waiting: &mut (dyn FnMut(&Waiting) + Send),
     ) -> Result<(), CoordinationError> {
-        let ear = self.agent.ear();
         let begun = Instant::now();
-        let (mut told, parts) = (None, Arc::new(parts));
+        let (mut ear, mut told, parts) = (None, None, Arc::new(parts));
         loop {
             let (id, token) = (self.id, self.token);
             let (wanted, text) = (Arc::clone(&parts), what.to_owned());
@@ -274,6 +276,11 @@ impl Permit {
                 told = Some(in_the_way[0]);
                 waiting(&Waiting { id, position: 0, met: blocked });
             }
+            let Some(ear) = &ear else {
+                // What ended before there was an ear for it is asked about at once.
+                ear = Some(self.agent.ear());
+                continue;
+            };
             tokio::select! {
                 () = ear.heard() => {}
                 () = sleep(LOOK.min(left)) => {}
@@ -293,6 +300,7 @@ impl Permit {
 
     /// The same by somebody's word alone.
     pub(crate) async fn taken_or_cancelled(&self) -> Result<Disturbance, CoordinationError> {
+        sleep(BRIEF).await;
         let ear = self.agent.ear();
         loop {
             let id = self.id;

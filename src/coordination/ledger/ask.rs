@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use diesel::backend::Backend;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::BigInt;
 
 use super::end::{close, event};
 use super::reclaim::{living, today};
 use super::rows::{NewOperation, OwnerRow, to_word};
-use super::schema::{meta, operations, owners};
+use super::schema::{operations, owners};
 use super::still::{Still, last_event};
 use super::vantage::Vantage;
 use super::{Db, Ledger, LedgerError, look, places};
@@ -80,18 +83,29 @@ impl Ledger {
         waits: bool,
     ) -> Result<Answer, LedgerError> {
         self.writing(|connection, at| {
-            let others = living(connection, at)?;
             let graph = places::graph(connection)?;
-            let ancestors = ancestors(wish.parent, &others);
-            let newcomer = Newcomer {
-                id: None,
-                parts: &wish.parts,
-                rank: wish.priority.rank(at.now),
-                on_conflict: wish.on_conflict,
-                over_shared: wish.over_shared,
-                ancestors: &ancestors,
+            let among = |others: &[Operation]| {
+                let ancestors = ancestors(wish.parent, others);
+                let newcomer = Newcomer {
+                    id: None,
+                    parts: &wish.parts,
+                    rank: wish.priority.rank(at.now),
+                    on_conflict: wish.on_conflict,
+                    over_shared: wish.over_shared,
+                    ancestors: &ancestors,
+                };
+                decide(&newcomer, others, &graph)
             };
-            let decision = decide(&newcomer, &others, &graph);
+            let known = hear(connection, &owner.id, at)?;
+            let mut others = look::live(connection)?;
+            let mut decision = among(&others);
+            // Who is met by nobody need not know who of them is dead; who comes for the first time
+            // takes back what they had.
+            let alone = matches!(&decision, Decision::Start { beside } if beside.is_empty());
+            if !(known && alone) {
+                others = living(connection, at)?;
+                decision = among(&others);
+            }
             let group = wish.parts.first().map_or_else(String::new, |part| part.resource.group());
             let mut row = NewOperation::new(wish, owner, at.now, group);
             match decision {
@@ -116,12 +130,16 @@ impl Ledger {
                         let waiting = others.iter().filter(waiting).count();
                         return Ok(Answer::Full { limit, waiting });
                     }
-                    keep_owner(connection, owner, at)?;
+                    if !known {
+                        join(connection, owner, at)?;
+                    }
                     let id = insert(connection, &row, "queued", Some(&behind[0].reason))?;
                     Ok(Answer::Queued { id, behind })
                 }
                 Decision::Start { beside } => {
-                    keep_owner(connection, owner, at)?;
+                    if !known {
+                        join(connection, owner, at)?;
+                    }
                     let token = next_token(connection)?;
                     row.state = to_word(State::Active);
                     row.token = Some(token.0);
@@ -153,14 +171,14 @@ impl Ledger {
             let Decision::Wait { behind } = again(own, &others, &places::graph(connection)?) else {
                 return Ok(None);
             };
-            let owners = look::owners_of(connection, &others, at)?;
+            let owners = look::owners_of_live(connection, at)?;
             let of = |obstacle: &Obstacle| {
                 let other = others.iter().find(|it| it.id == obstacle.operation)?;
                 owners.get(&other.owner)
             };
             let dead = |obstacle: &Obstacle| {
-                let life = of(obstacle).map(Owner::life);
-                !matches!(life, Some(Life::Lives | Life::Outlived | Life::Elsewhere))
+                let life = of(obstacle).map(Owner::glance);
+                !matches!(life, Some(Life::Lives | Life::Elsewhere))
             };
             let owners: Vec<Owner> = behind.iter().filter_map(of).cloned().collect();
             Ok((!behind.iter().any(dead)).then_some((behind, owners)))
@@ -234,14 +252,27 @@ fn start(
 }
 
 fn next_token(connection: &mut Db) -> QueryResult<Token> {
-    use meta::dsl as m;
     /// Tokens of one epoch.
     const EPOCH: u32 = 40;
-    let (epoch, counter) = diesel::update(m::meta)
-        .set(m::counter.eq(m::counter + 1))
-        .returning((m::epoch, m::counter))
-        .get_result::<(i64, i64)>(connection)?;
+    let (epoch, counter) = Count.get_result::<(i64, i64)>(connection)?;
     Ok(Token((epoch << EPOCH) | counter))
+}
+
+/// Takes the next number. diesel has each update of its own compiled anew; this is not.
+#[derive(Debug, Clone, Copy, QueryId)]
+struct Count;
+
+impl Query for Count {
+    type SqlType = (BigInt, BigInt);
+}
+
+impl<Connection> RunQueryDsl<Connection> for Count {}
+
+impl<DB: Backend> QueryFragment<DB> for Count {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("UPDATE meta SET counter = counter + 1 RETURNING epoch, counter");
+        Ok(())
+    }
 }
 
 fn insert(
@@ -258,18 +289,25 @@ fn insert(
     Ok(OperationId(id))
 }
 
-/// Notes that an owner is well; false where nobody knows it.
+/// Notes that an owner is well; false where nobody knows it. Where the kernel tells that it lives,
+/// it is not noted again at once.
 pub(super) fn hear(connection: &mut Db, owner: &str, at: &Vantage) -> QueryResult<bool> {
+    const AT_ONCE: Duration = Duration::from_secs(10);
+    if at.lease.is_none() {
+        let heard = owners::table.find(owner).select(owners::heartbeat);
+        let heard = heard.get_result::<i64>(connection).optional()?.map(Moment);
+        if heard.is_some_and(|heard| at.now.since(heard) < AT_ONCE) {
+            return Ok(true);
+        }
+    }
     let known = diesel::update(owners::table.find(owner)).set(owners::heartbeat.eq(at.now.0));
     Ok(known.execute(connection)? == 1)
 }
 
-fn keep_owner(connection: &mut Db, owner: &Owner, at: &Vantage) -> QueryResult<()> {
-    if !hear(connection, &owner.id, at)? {
-        super::reclaim::forget_owners(connection, at)?;
-        diesel::insert_into(owners::table).values(OwnerRow::new(owner, at)).execute(connection)?;
-    }
-    Ok(())
+fn join(connection: &mut Db, owner: &Owner, at: &Vantage) -> QueryResult<()> {
+    super::reclaim::forget_owners(connection, at)?;
+    let owner = OwnerRow::new(owner, at);
+    diesel::insert_into(owners::table).values(owner).execute(connection).map(drop)
 }
 
 fn warning(beside: &[Obstacle]) -> Option<String> {
@@ -310,10 +348,8 @@ pub(super) fn withdraw(
     why: Option<&str>,
     now: Moment,
 ) -> QueryResult<bool> {
-    let others = look::live(connection)?;
-    let Some(own) = others.iter().find(|it| it.id == id && it.state == State::Queued) else {
-        return Ok(false);
-    };
-    close(connection, own, state, None, None, why, now)?;
-    Ok(true)
+    match look::live_one(connection, id)?.filter(|it| it.state == State::Queued) {
+        Some(own) => close(connection, &own, state, None, None, why, now).map(|()| true),
+        None => Ok(false),
+    }
 }

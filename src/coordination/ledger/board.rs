@@ -7,7 +7,7 @@ use std::collections::btree_map::Entry;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
-use super::look::{live, owners_of, tally_of, usual_of};
+use super::look::{live, owners_of_live, tally_of, usual_of};
 use super::schema::owners;
 use super::{Known, Ledger, LedgerError, Snapshot, Tally, places};
 use crate::coordination::forecast::Usual;
@@ -39,7 +39,7 @@ impl Ledger {
     pub(crate) fn board(&mut self, since: Timestamp) -> Result<Board, LedgerError> {
         let mut board = self.reading(|connection, at| {
             let live = live(connection)?;
-            let owners = owners_of(connection, &live, at)?;
+            let owners = owners_of_live(connection, at)?;
             let heard: Vec<(String, i64)> =
                 owners::table.select((owners::id, owners::heartbeat)).load(connection)?;
             let mut usual = Usual::new();

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::ask::{hear, withdraw};
-use super::look::is_live;
+use super::look::IsLive;
 use super::reclaim::{living, today};
 use super::rows::{parts_to_text, to_word};
 use super::schema::{events, operations, owners};
@@ -54,13 +55,28 @@ impl Ledger {
         token: Token,
         ending: &Ending,
     ) -> Result<bool, LedgerError> {
+        use operations::dsl as o;
+        let note = ending.note.as_deref();
+        // What `close` does, in one step: everybody's every operation comes by here.
         let ended = self.writing(|connection, at| {
-            let others = look::live(connection)?;
-            let Some(own) = others.iter().find(|it| is(it, id, token)) else { return Ok(false) };
-            let took = own.started.map(|started| at.now.since(started));
-            let note = ending.note.as_deref();
-            close(connection, own, ending.state, took, ending.exit_code, note, at.now)?;
-            Ok(true)
+            let own = o::operations.find(id.0).filter(o::token.eq(token.0));
+            let own = own.filter(o::state.eq(to_word(State::Active)));
+            let changed = diesel::update(own)
+                .set((
+                    o::state.eq(to_word(ending.state)),
+                    o::ended_at.eq(today()),
+                    o::took.eq(at.now.0.into_sql::<BigInt>().nullable() - o::started),
+                    o::exit_code.eq(ending.exit_code),
+                    note.map(|note| o::note.eq(note)),
+                    o::step.eq(None::<&str>),
+                    o::step_until.eq(None::<i64>),
+                ))
+                .execute(connection)?;
+            if changed == 1 {
+                pass_on(connection, id)?;
+                event(connection, id, ending.state.word(), note)?;
+            }
+            Ok(changed == 1)
         })?;
         self.ring();
         Ok(ended)
@@ -199,8 +215,7 @@ impl Ledger {
         why: &str,
     ) -> Result<Option<Operation>, LedgerError> {
         let found = self.writing(|connection, at| {
-            let others = look::live(connection)?;
-            let Some(own) = others.into_iter().find(|it| it.id == id) else { return Ok(None) };
+            let Some(own) = look::live_one(connection, id)? else { return Ok(None) };
             let took = own.started.map(|started| at.now.since(started));
             close(connection, &own, State::Lost, took, None, Some(why), at.now)?;
             Ok(Some(own))
@@ -234,7 +249,17 @@ impl Ledger {
     }
 }
 
-pub(super) fn is(operation: &Operation, id: OperationId, token: Token) -> bool {
+/// The operation that runs with that token.
+pub(super) fn one_with(
+    connection: &mut Db,
+    id: OperationId,
+    token: Token,
+) -> QueryResult<Option<Operation>> {
+    let own = look::live_one(connection, id)?;
+    Ok(own.filter(|own| is(own, id, token)))
+}
+
+fn is(operation: &Operation, id: OperationId, token: Token) -> bool {
     operation.id == id && operation.state == State::Active && operation.token == Some(token)
 }
 
@@ -262,12 +287,21 @@ pub(super) fn close(
             o::step_until.eq(None::<i64>),
         ))
         .execute(connection)?;
-    // What was part of it and goes on is part of what it was part of.
-    diesel::update(o::operations.filter(o::parent.eq(operation.id.0)))
-        .filter(is_live())
-        .set(o::parent.eq(operation.parent.map(|id| id.0)))
-        .execute(connection)?;
+    pass_on(connection, operation.id)?;
     event(connection, operation.id, state.word(), note)
+}
+
+/// What is part of an operation and goes on is part of what that is part of.
+fn pass_on(connection: &mut Db, id: OperationId) -> QueryResult<()> {
+    use operations::dsl as o;
+    let parts = o::operations.filter(IsLive).filter(o::parent.eq(id.0)).select(o::id);
+    let parts: Vec<i64> = parts.load(connection)?;
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let above: Option<i64> = o::operations.find(id.0).select(o::parent).get_result(connection)?;
+    let parts = o::operations.filter(o::id.eq_any(parts));
+    diesel::update(parts).set(o::parent.eq(above)).execute(connection).map(drop)
 }
 
 /// A line of an operation's history.

@@ -23,7 +23,7 @@ impl Ledger {
             engines::table
                 .find(address)
                 .select((engines::engine, engines::stamp, engines::learned_at))
-                .first(connection)
+                .get_result(connection)
                 .optional()
         })?;
         Ok(row.and_then(|(engine, stamp, at)| {
@@ -55,6 +55,6 @@ impl Ledger {
 
     /// The id of this ledger.
     pub(crate) fn id(&mut self) -> Result<String, LedgerError> {
-        self.reading(|connection, _| meta::table.select(meta::store).first(connection))
+        self.reading(|connection, _| meta::table.select(meta::store).get_result(connection))
     }
 }

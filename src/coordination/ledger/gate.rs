@@ -6,7 +6,9 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use rand::RngExt;
 
@@ -19,15 +21,15 @@ pub(super) const LONGEST: Duration = Duration::from_secs(30);
 /// The gate of a ledger.
 #[derive(Debug)]
 pub(super) struct Gate {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
 }
 
 /// The gate passed, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Passed<'a>(&'a File);
+pub(super) struct Passed(Arc<File>);
 
-impl Drop for Passed<'_> {
+impl Drop for Passed {
     fn drop(&mut self) {
         let _ = self.0.unlock();
     }
@@ -36,43 +38,47 @@ impl Drop for Passed<'_> {
 impl Gate {
     pub(super) fn open(folder: &Path) -> std::io::Result<Self> {
         let path = folder.join("gate");
-        Ok(Self { file: state_dir::file(&path)?, path })
+        Ok(Self { file: Arc::new(state_dir::file(&path)?), path })
     }
 
     /// Waits until nobody else writes.
-    pub(super) fn pass(&self) -> Result<Passed<'_>, LedgerError> {
+    pub(super) fn pass(&self) -> Result<Passed, LedgerError> {
         self.pass_within(LONGEST)
     }
 
     /// Passes where nobody else writes at this moment.
-    pub(super) fn pass_at_once(&self) -> Option<Passed<'_>> {
-        self.file.try_lock().ok().map(|()| Passed(&self.file))
+    pub(super) fn pass_at_once(&self) -> Option<Passed> {
+        self.file.try_lock().ok().map(|()| Passed(Arc::clone(&self.file)))
     }
 
-    fn pass_within(&self, limit: Duration) -> Result<Passed<'_>, LedgerError> {
-        let begun = Instant::now();
-        loop {
-            match self.file.try_lock() {
-                Ok(()) => return Ok(Passed(&self.file)),
-                Err(TryLockError::WouldBlock) if begun.elapsed() < limit => {}
-                Err(TryLockError::WouldBlock) => {
-                    return Err(LedgerError::Stuck {
-                        ledger: self.path.display().to_string(),
-                        limit,
-                    });
-                }
-                Err(TryLockError::Error(source)) => {
-                    return Err(LedgerError::Folder { path: self.path.clone(), source });
-                }
-            }
-            pause();
+    /// A wait for the kernel's lock has no limit, so a thread does the waiting; one that comes too
+    /// late passes on at once.
+    fn pass_within(&self, limit: Duration) -> Result<Passed, LedgerError> {
+        let unusable = |source| LedgerError::Folder { path: self.path.clone(), source };
+        match self.file.try_lock() {
+            Ok(()) => return Ok(Passed(Arc::clone(&self.file))),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+        }
+        let (says, word) = mpsc::channel();
+        let path = self.path.clone();
+        let wait = move || {
+            let file = state_dir::file(&path)?;
+            file.lock()?;
+            Ok(Passed(Arc::new(file)))
+        };
+        let waiting = thread::Builder::new().spawn(move || says.send(wait()));
+        waiting.map_err(unusable)?;
+        match word.recv_timeout(limit) {
+            Ok(passed) => passed.map_err(unusable),
+            Err(_) => Err(LedgerError::Stuck { ledger: self.path.display().to_string(), limit }),
         }
     }
 }
 
 /// A moment that nobody else waits in step with.
 pub(super) fn pause() {
-    std::thread::park_timeout(Duration::from_micros(rand::rng().random_range(50..1500)));
+    thread::park_timeout(Duration::from_micros(rand::rng().random_range(50..1500)));
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@
 
 use diesel::prelude::*;
 
-use super::end::{Ending, close, event, is};
+use super::end::{Ending, close, event, one_with};
 use super::schema::operations;
-use super::{Ledger, LedgerError, look};
+use super::{Ledger, LedgerError};
 use crate::coordination::operation::{Operation, OperationId, State, Token};
 
 /// As `timeout` says it.
@@ -25,12 +25,11 @@ impl Ledger {
     ) -> Result<bool, LedgerError> {
         use operations::dsl as o;
         let ended = self.writing(|connection, at| {
-            let others = look::live(connection)?;
-            let Some(own) = others.iter().find(|it| is(it, id, token)) else { return Ok(false) };
+            let Some(own) = one_with(connection, id, token)? else { return Ok(false) };
             let note = ending.note.as_deref();
             if own.settled(at.now) <= at.now {
                 let took = own.started.map(|started| at.now.since(started));
-                close(connection, own, ending.state, took, ending.exit_code, note, at.now)?;
+                close(connection, &own, ending.state, took, ending.exit_code, note, at.now)?;
                 return Ok(true);
             }
             let code = match ending.state {

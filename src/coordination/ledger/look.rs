@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use diesel::backend::Backend;
+use diesel::expression::{AppearsOnTable, SelectableExpression, ValidGrouping, is_aggregate};
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment};
+use diesel::sql_types::Bool;
 use jiff::Timestamp;
 
 use super::rows::{OperationRow, OwnerRow, to_word};
@@ -56,7 +60,7 @@ impl Ledger {
     pub(crate) fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
         let snapshot = self.reading(|connection, at| {
             let live = live(connection)?;
-            let owners = owners_of(connection, &live, at)?;
+            let owners = owners_of_live(connection, at)?;
             Ok(Snapshot { now: at.now, live, owners, graph: places::graph(connection)? })
         })?;
         self.note_dead(&snapshot);
@@ -67,7 +71,7 @@ impl Ledger {
     pub(crate) fn operation(&mut self, id: OperationId) -> Result<Option<Operation>, LedgerError> {
         let row = self.reading(|connection, _| {
             let query = operations::table.find(id.0).select(OperationRow::as_select());
-            query.first(connection).optional()
+            query.get_result(connection).optional()
         })?;
         let ledger = self.name();
         row.map(|row| row.operation().map_err(|value| LedgerError::Senseless { ledger, value }))
@@ -145,33 +149,59 @@ pub(super) fn tally_of(connection: &mut Db, since: Timestamp) -> QueryResult<Tal
 }
 
 /// That an operation waits or runs, in the words of the index of those: in others, all that ever ran
-/// would be read to find them.
-pub(super) fn is_live() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("state IN ('queued', 'active')")
+/// would be read to find them. Unlike `diesel::dsl::sql`, which does the same, it is compiled once.
+#[derive(Debug, Clone, Copy, diesel::query_builder::QueryId)]
+pub(super) struct IsLive;
+
+impl Expression for IsLive {
+    type SqlType = Bool;
+}
+
+impl ValidGrouping<()> for IsLive {
+    type IsAggregate = is_aggregate::No;
+}
+
+impl<Source> SelectableExpression<Source> for IsLive {}
+
+impl<Source> AppearsOnTable<Source> for IsLive {}
+
+impl<DB: Backend> QueryFragment<DB> for IsLive {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("operations.state IN ('queued', 'active')");
+        Ok(())
+    }
 }
 
 /// What waits or runs, in the order of the queue.
 pub(super) fn live(connection: &mut Db) -> QueryResult<Vec<Operation>> {
     let rows: Vec<OperationRow> = operations::table
-        .filter(is_live())
+        .filter(IsLive)
         .order((operations::rank, operations::id))
         .select(OperationRow::as_select())
         .load(connection)?;
-    let senseless = |value: String| diesel::result::Error::DeserializationError(value.into());
     rows.into_iter().map(|row| row.operation().map_err(senseless)).collect()
 }
 
-pub(super) fn owners_of(
+/// An operation, if it waits or runs.
+pub(super) fn live_one(connection: &mut Db, id: OperationId) -> QueryResult<Option<Operation>> {
+    let found = operations::table.find(id.0).select(OperationRow::as_select());
+    let found = found.get_result::<OperationRow>(connection).optional()?;
+    let found = found.map(|row| row.operation().map_err(senseless)).transpose()?;
+    Ok(found.filter(|it| !it.state.is_over()))
+}
+
+fn senseless(value: String) -> diesel::result::Error {
+    diesel::result::Error::DeserializationError(value.into())
+}
+
+/// Who has what waits or runs.
+pub(super) fn owners_of_live(
     connection: &mut Db,
-    operations: &[Operation],
     at: &Vantage,
 ) -> QueryResult<BTreeMap<String, Owner>> {
-    if operations.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let ids: Vec<&str> = operations.iter().map(|operation| operation.owner.as_str()).collect();
+    let theirs = operations::table.filter(IsLive).select(operations::owner);
     let rows: Vec<OwnerRow> = owners::table
-        .filter(owners::id.eq_any(ids))
+        .filter(owners::id.eq_any(theirs))
         .select(OwnerRow::as_select())
         .load(connection)?;
     Ok(rows.into_iter().map(|row| row.owner(at)).map(|owner| (owner.id.clone(), owner)).collect())

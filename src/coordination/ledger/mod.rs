@@ -179,12 +179,12 @@ impl Ledger {
             Store::Server(_) => String::new(),
         };
         let known =
-            |db: &mut Db, _: &Vantage| m::meta.select(m::boot).first::<String>(db).optional();
+            |db: &mut Db, _: &Vantage| m::meta.select(m::boot).get_result::<String>(db).optional();
         if self.reading(known)?.as_ref() == Some(&boot) {
             return Ok(());
         }
         self.writing(|db, _| {
-            let known = m::meta.select((m::boot, m::epoch)).first::<(String, i64)>(db);
+            let known = m::meta.select((m::boot, m::epoch)).get_result::<(String, i64)>(db);
             match known.optional()? {
                 None => diesel::insert_into(m::meta)
                     .values((
@@ -320,5 +320,5 @@ fn of_this_machine() -> Result<PathBuf, LedgerError> {
 
 fn boot() -> Result<String, LedgerError> {
     let path = || "/proc/sys/kernel/random/boot_id".into();
-    owner::boot().map_err(|source| LedgerError::Folder { path: path(), source })
+    owner::boot().map(str::to_owned).map_err(|source| LedgerError::Folder { path: path(), source })
 }

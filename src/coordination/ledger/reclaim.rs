@@ -19,9 +19,9 @@ use crate::coordination::owner::{self, Life, Owner};
 /// The operations that wait or run, after those of the dead were taken back.
 pub(super) fn living(connection: &mut Db, at: &Vantage) -> QueryResult<Vec<Operation>> {
     let all = look::live(connection)?;
-    let owners = look::owners_of(connection, &all, at)?;
+    let owners = look::owners_of_live(connection, at)?;
     let lives: BTreeMap<&str, Life> =
-        owners.iter().map(|(id, owner)| (id.as_str(), owner.life())).collect();
+        owners.iter().map(|(id, owner)| (id.as_str(), owner.glance())).collect();
     let mut living = Vec::with_capacity(all.len());
     let mut lost = BTreeMap::new();
     for mut operation in all {
@@ -114,13 +114,13 @@ fn lose(connection: &mut Db, operation: &Operation, now: Moment, why: &str) -> Q
 
 /// Forgets owners that have nothing any more and don't live.
 pub(super) fn forget_owners(connection: &mut Db, at: &Vantage) -> QueryResult<()> {
-    let with_operations = operations::table.filter(look::is_live()).select(operations::owner);
+    let with_operations = operations::table.filter(look::IsLive).select(operations::owner);
     let idle: Vec<rows::OwnerRow> = owners::table
         .filter(owners::id.ne_all(with_operations))
         .select(rows::OwnerRow::as_select())
         .load(connection)?;
     for owner in idle.into_iter().map(|row| row.owner(at)) {
-        if !matches!(owner.life(), Life::Lives | Life::Outlived | Life::Elsewhere) {
+        if !matches!(owner.glance(), Life::Lives | Life::Elsewhere) {
             diesel::delete(owners::table.find(&owner.id)).execute(connection)?;
             remove_file(&owner);
         }

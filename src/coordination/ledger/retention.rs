@@ -46,7 +46,7 @@ impl Ledger {
         loop {
             let gone = self.writing(|connection, _| {
                 let newest: Option<i64> =
-                    o::operations.select(diesel::dsl::max(o::id)).first(connection)?;
+                    o::operations.select(diesel::dsl::max(o::id)).get_result(connection)?;
                 let oldest = newest.unwrap_or(0) - kept;
                 let old: Vec<i64> = o::operations
                     .filter(o::ended_at.is_not_null())

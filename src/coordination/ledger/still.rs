@@ -29,9 +29,7 @@ pub(super) struct Still {
 impl Still {
     /// Whether it is so still. That an owner dies is no event either, and the kernel tells it.
     pub(super) fn holds(&self, id: OperationId, happened: Option<i64>) -> bool {
-        let lives = |owner: &Owner| {
-            owner.lease().is_none() && matches!(owner.life(), Life::Lives | Life::Outlived)
-        };
+        let lives = |owner: &Owner| owner.lease().is_none() && owner.glance() == Life::Lives;
         (self.id, self.happened) == (id, happened)
             && self.seen.elapsed() < BELIEVED
             && self.owners.iter().all(lives)
@@ -40,5 +38,5 @@ impl Still {
 
 /// The last event: whatever becomes of an operation is one.
 pub(super) fn last_event(db: &mut Db) -> QueryResult<Option<i64>> {
-    events::table.select(diesel::dsl::max(events::seq)).first(db)
+    events::table.select(diesel::dsl::max(events::seq)).get_result(db)
 }
