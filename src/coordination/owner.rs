@@ -14,6 +14,7 @@ use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use procfs::ProcError;
 use procfs::process::Process;
 use uuid::Uuid;
 
@@ -115,15 +116,17 @@ impl Drop for Own {
 impl Owner {
     /// Whether it lives. Waits for nobody.
     pub(crate) fn life(&self) -> Life {
-        match self.glance() {
-            Life::Lives if self.is_there() == Some(false) => Life::Outlived,
-            life => life,
-        }
+        self.life_unless(|| self.is_there() == Some(false))
     }
 
     /// The same, where it makes no difference whether it is what it started that lives: to tell
     /// takes several times as long, and everybody's transaction does this of everybody.
     pub(crate) fn glance(&self) -> Life {
+        self.life_unless(|| false)
+    }
+
+    /// Whether it lives, as its file says, unless it is said that it has been outlived.
+    fn life_unless(&self, outlived: impl FnOnce() -> bool) -> Life {
         match self.sign {
             Sign::Lease { left } if left.is_zero() => return Life::Dead,
             Sign::Lease { .. } => return Life::Elsewhere,
@@ -137,7 +140,8 @@ impl Owner {
         match File::open(&self.file) {
             Ok(file) => match file.try_lock_shared() {
                 Ok(()) => Life::Dead,
-                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => Life::Lives,
+                Err(TryLockError::WouldBlock) if outlived() => Life::Outlived,
+                Err(_) => Life::Lives,
             },
             // Somebody removed the file of one that lives.
             Err(error) if error.kind() == io::ErrorKind::NotFound => match self.is_there() {
@@ -164,8 +168,12 @@ impl Owner {
             return None;
         }
         let pid = i32::try_from(self.pid).ok()?;
-        let stat = Process::new(pid).and_then(|process| process.stat());
-        Some(stat.is_ok_and(|stat| stat.starttime == self.pid_start && stat.state != 'Z'))
+        match Process::new(pid).and_then(|process| process.stat()) {
+            Ok(stat) => Some(stat.starttime == self.pid_start && stat.state != 'Z'),
+            Err(ProcError::NotFound(_)) => Some(false),
+            // What can't be looked at may be anything.
+            Err(_) => None,
+        }
     }
 }
 

@@ -85,10 +85,10 @@ impl Disturbance {
 }
 
 /// Even if nothing is heard.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(5);
 
-/// What is over by then is not listened for: it takes the kernel longer to close an ear.
-const BRIEF: Duration = Duration::from_millis(100);
+/// What is over by then is not listened for: to close an ear takes longer than many a command.
+const BRIEF: Duration = Duration::from_millis(50);
 
 impl Permit {
     /// Waits for leave.

@@ -99,9 +99,10 @@ impl Ledger {
             let known = hear(connection, &owner.id, at)?;
             let mut others = look::live(connection)?;
             let mut decision = among(&others);
-            // Who is met by nobody need not know who of them is dead; who comes for the first time
-            // takes back what they had.
-            let alone = matches!(&decision, Decision::Start { beside } if beside.is_empty());
+            // Who meets nobody need not know who of them is dead; who comes for the first time takes
+            // back what they had. What is part of an operation ceases to be that with its owner.
+            let alone = matches!(&decision, Decision::Start { beside } if beside.is_empty())
+                && wish.parent.is_none();
             if !(known && alone) {
                 others = living(connection, at)?;
                 decision = among(&others);

@@ -63,13 +63,9 @@ impl Ledger {
             let own = own.filter(o::state.eq(to_word(State::Active)));
             let changed = diesel::update(own)
                 .set((
-                    o::state.eq(to_word(ending.state)),
-                    o::ended_at.eq(today()),
+                    Over::new(ending.state, ending.exit_code),
                     o::took.eq(at.now.0.into_sql::<BigInt>().nullable() - o::started),
-                    o::exit_code.eq(ending.exit_code),
                     note.map(|note| o::note.eq(note)),
-                    o::step.eq(None::<&str>),
-                    o::step_until.eq(None::<i64>),
                 ))
                 .execute(connection)?;
             if changed == 1 {
@@ -249,18 +245,26 @@ impl Ledger {
     }
 }
 
-/// The operation that runs with that token.
-pub(super) fn one_with(
-    connection: &mut Db,
-    id: OperationId,
-    token: Token,
-) -> QueryResult<Option<Operation>> {
-    let own = look::live_one(connection, id)?;
-    Ok(own.filter(|own| is(own, id, token)))
+pub(super) fn is(operation: &Operation, id: OperationId, token: Token) -> bool {
+    operation.id == id && operation.state == State::Active && operation.token == Some(token)
 }
 
-fn is(operation: &Operation, id: OperationId, token: Token) -> bool {
-    operation.id == id && operation.state == State::Active && operation.token == Some(token)
+/// What is noted of each operation that has ended.
+#[derive(AsChangeset)]
+#[diesel(table_name = operations, treat_none_as_null = true)]
+struct Over {
+    state: String,
+    ended_at: String,
+    exit_code: Option<i32>,
+    step: Option<String>,
+    step_until: Option<i64>,
+}
+
+impl Over {
+    fn new(state: State, exit_code: Option<i32>) -> Self {
+        let (state, ended_at) = (to_word(state), today());
+        Self { state, ended_at, exit_code, step: None, step_until: None }
+    }
 }
 
 /// Ends an operation, whoever says so.
@@ -277,14 +281,10 @@ pub(super) fn close(
     let waited = operation.waited.unwrap_or_else(|| now.since(operation.queued));
     diesel::update(o::operations.find(operation.id.0))
         .set((
-            o::state.eq(to_word(state)),
-            o::ended_at.eq(today()),
+            Over::new(state, exit_code),
             o::took.eq(took.map(millis)),
             o::waited.eq(millis(waited)),
-            o::exit_code.eq(exit_code),
             o::note.eq(note.or(operation.note.as_deref())),
-            o::step.eq(None::<&str>),
-            o::step_until.eq(None::<i64>),
         ))
         .execute(connection)?;
     pass_on(connection, operation.id)?;

@@ -1,6 +1,6 @@
 //! A ledger in a file of this machine.
 //!
-//! 2026-12-01: its pages are of 1 KiB, and what its log has is moved into it by who has just left the
+//! 2026-12-01: a new one has pages of 1 KiB, and what its log has is moved into it by who has just left the
 //! gate. With pages of 4 KiB and whoever filled the log doing it within, everybody waited 20 ms for the
 //! disk after each hundred operations (measured: 1,090 operations a second by 8 processes, now 2,228).
 

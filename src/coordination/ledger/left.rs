@@ -7,9 +7,9 @@
 
 use diesel::prelude::*;
 
-use super::end::{Ending, close, event, one_with};
+use super::end::{Ending, close, event, is};
 use super::schema::operations;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, look};
 use crate::coordination::operation::{Operation, OperationId, State, Token};
 
 /// As `timeout` says it.
@@ -25,7 +25,8 @@ impl Ledger {
     ) -> Result<bool, LedgerError> {
         use operations::dsl as o;
         let ended = self.writing(|connection, at| {
-            let Some(own) = one_with(connection, id, token)? else { return Ok(false) };
+            let own = look::live_one(connection, id)?;
+            let Some(own) = own.filter(|own| is(own, id, token)) else { return Ok(false) };
             let note = ending.note.as_deref();
             if own.settled(at.now) <= at.now {
                 let took = own.started.map(|started| at.now.since(started));

@@ -3,6 +3,9 @@
 //! 2026-11-21: who is found dead is noted first, with the moment; nobody follows before the engine
 //! must be done with what it was told last. A killer in between costs nothing: the next one finds
 //! the note. What was interrupted is `lost`, and is not done again by itself.
+//!
+//! 2026-12-01: who meets nobody does not look for the dead, and asks twice as fast among many. Those
+//! who wait for them hear them die, and look.
 
 use std::collections::BTreeMap;
 

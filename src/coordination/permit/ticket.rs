@@ -7,7 +7,7 @@ use rand::RngExt;
 use tokio::time::{sleep, timeout};
 
 use super::met::{met, met_in_queue};
-use super::{LOOK, Patience, Permit, Waiting};
+use super::{Patience, Permit, Waiting};
 use crate::cancel::{Cancel, Signal};
 use crate::coordination::admission::Obstacle;
 use crate::coordination::agent::Agent;
@@ -16,6 +16,9 @@ use crate::coordination::error::CoordinationError;
 use crate::coordination::ledger::Turn;
 use crate::coordination::operation::{Operation, OperationId, State};
 use crate::coordination::trust::Trust;
+
+/// Even if nothing is heard. When what it waits for may be over by the clock, it looks then.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// How long somebody waits, and what ends it before.
 #[derive(Debug, Clone, Copy)]
