@@ -278,6 +278,8 @@ mod tests {
         let child = own.shared().unwrap();
         let stranger = Owner { pid_start: owner.pid_start + 1, ..owner.clone() };
         assert_eq!(stranger.life(), Life::Outlived);
+        let not_to_be_seen = Owner { file: owner.file.join("x"), ..stranger.clone() };
+        assert_eq!(not_to_be_seen.life(), Life::Lives, "what can't be looked at is not taken away");
         let other = Owner { boot: "another".to_owned(), ..owner.clone() };
         assert_eq!(other.life(), Life::OfAnotherBoot);
         let contained = Owner { host: "another".to_owned(), ..owner.clone() };
