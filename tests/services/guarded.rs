@@ -4,7 +4,7 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Running, eventually};
+use crate::support::{ModelServer, Running, eventually};
 use crate::world::{Kind, World};
 
 /// A command that uses a service until it is killed.
@@ -21,21 +21,21 @@ fn steps(document: &Value) -> Vec<String> {
 }
 
 /// Somebody who stops `db` while `app`, which needs it, is being started.
-fn stop_in_the_middle(words: &[&str]) -> (World, Running, Running) {
+fn stop_in_the_middle(words: &[&str]) -> (World, [ModelServer; 2], Running, Running) {
     let mut world = World::native();
-    let _db = world.service(Kind::Native, "db", 1_000, "--load 2s", "");
-    let _app = world.service(Kind::Native, "app", 1_000, "", "depends_on: [db]");
+    let db = world.service(Kind::Native, "db", 1_000, "--load 2s", "");
+    let app = world.service(Kind::Native, "app", 1_000, "", "depends_on: [db]");
     let ensure = world.start(&["service", "ensure", "app"]);
     eventually("`db` starts", || (world.count("db", "started") == 1).then_some(()));
     let stop = world.start(words);
     eventually("it waits", || stop.stderr().contains("waiting for").then_some(()));
-    (world, ensure, stop)
+    (world, [db, app], ensure, stop)
 }
 
 // F26, F35
 #[test]
 fn a_stop_that_waited_for_a_start_sees_who_needs_the_service_now() {
-    let (world, mut ensure, mut stop) = stop_in_the_middle(&["service", "stop", "db"]);
+    let (world, _servers, mut ensure, mut stop) = stop_in_the_middle(&["service", "stop", "db"]);
     ensure.wait().expect(0);
     stop.wait().expect(75).says(&["app"]);
     assert_eq!((world.state("db"), world.state("app")), ("ready".into(), "ready".into()));
@@ -44,7 +44,8 @@ fn a_stop_that_waited_for_a_start_sees_who_needs_the_service_now() {
 // F26, F35
 #[test]
 fn a_cascade_that_waited_for_a_start_takes_along_who_needs_the_service_now() {
-    let (world, mut ensure, mut stop) = stop_in_the_middle(&["service", "stop", "db", "--cascade"]);
+    let (world, _servers, mut ensure, mut stop) =
+        stop_in_the_middle(&["service", "stop", "db", "--cascade"]);
     ensure.wait().expect(0);
     stop.wait().expect(0);
     assert_eq!((world.state("db"), world.state("app")), ("stopped".into(), "stopped".into()));

@@ -1,7 +1,7 @@
 //! Services that run with settings that are no longer the registry's (F19), and services that nobody
 //! has used for a while (F24).
 
-use crate::support::Ended;
+use crate::support::{Ended, ModelServer};
 use crate::world::{Kind, World, of_both_kinds};
 
 of_both_kinds!(
@@ -10,12 +10,12 @@ of_both_kinds!(
 );
 
 /// A service that runs, and whose settings were changed since.
-fn changed(kind: Kind) -> World {
+fn changed(kind: Kind) -> (World, ModelServer) {
     let mut world = World::for_kind(kind);
-    world.service(kind, "a", 1000, "", "");
+    let a = world.service(kind, "a", 1000, "", "");
     world.ensure(&["a"]);
     world.change("--name", "--load\", \"50ms\", \"--name");
-    world
+    (world, a)
 }
 
 fn ensure(world: &World, more: &[&str]) -> Ended {
@@ -24,7 +24,7 @@ fn ensure(world: &World, more: &[&str]) -> Ended {
 
 // F19
 fn one_with_old_settings_is_used_and_said_to_be_old(kind: Kind) {
-    let world = changed(kind);
+    let (world, _a) = changed(kind);
     let ended = ensure(&world, &[]);
     assert!(ended.stderr.contains("--recreate"), "{}", ended.stderr);
     assert_eq!(world.count("a", "started"), 1);
@@ -33,7 +33,7 @@ fn one_with_old_settings_is_used_and_said_to_be_old(kind: Kind) {
 
 // F19
 fn one_with_old_settings_is_started_anew_on_request_and_once(kind: Kind) {
-    let world = changed(kind);
+    let (world, _a) = changed(kind);
     ensure(&world, &["--recreate"]);
     assert_eq!(world.count("a", "started"), 2);
     assert_eq!(world.status("a")["stale"], false);
