@@ -106,8 +106,8 @@ impl Ear {
     }
 }
 
-/// 2026-12-01: the kernel takes 10 to 25 ms to close an ear (it waits until nobody can be about to
-/// tell it something), and exactly then when one has heard that it is his turn.
+/// 2026-12-01: closed by a thread. The kernel takes up to 25 ms for it (it waits until nobody can be
+/// about to tell something), exactly when one has heard that it is his turn.
 impl Drop for Ear {
     fn drop(&mut self) {
         if let Some(watch) = self.near.take() {

@@ -4,8 +4,8 @@
 //! must be done with what it was told last. A killer in between costs nothing: the next one finds
 //! the note. What was interrupted is `lost`, and is not done again by itself.
 //!
-//! 2026-12-01: who meets nobody does not look for the dead, and asks twice as fast among many. Those
-//! who wait for them hear them die, and look.
+//! 2026-12-01: who meets nobody does not look for the dead: that takes the longer the more there are,
+//! and everybody waits for it. Those who wait for the dead hear them die, and look.
 
 use std::collections::BTreeMap;
 
